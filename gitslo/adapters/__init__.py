@@ -1,0 +1,1 @@
+"""The outside world behind `gitslo.ports`: one foreign library per file."""

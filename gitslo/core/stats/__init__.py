@@ -1,0 +1,1 @@
+"""The statistics of a verdict: e-processes in log space."""

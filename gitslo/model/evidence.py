@@ -1,0 +1,184 @@
+"""What was measured in a run, and what it was judged to mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gitslo.model.plan import Phase
+from gitslo.model.units import RatePerSecond, Seconds
+
+__all__ = [
+    "AttemptEvidence",
+    "Evidence",
+    "Finding",
+    "LoadSummary",
+    "Percentiles",
+    "Second",
+    "Tally",
+    "Verdict",
+]
+
+
+class Verdict(StrEnum):
+    """Only pass promotes, only fail reverts."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """The counts of one judged second, by intended send time.
+
+    Attributes:
+        at: whole seconds since the attempt's load began.
+        total: requests whose intended time lies in [at, at + 1) and that the watermark has passed.
+        bad: those that broke the limit; unfinished ones count as bad.
+        late: those of `bad` that would not have been bad without the generator's own lag (`schedule_lag`): they count
+            for a pass's test and not for a fail's.
+    """
+
+    at: int
+    total: int
+    bad: int
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """All counts of one objective in one phase of one attempt.
+
+    Attributes:
+        objective: Objective.text.
+        phase: the judged phase.
+        seconds: ordered by `at`, without seconds in which nothing was intended.
+    """
+
+    objective: str
+    phase: Phase
+    seconds: tuple[Second, ...]
+
+    @property
+    def total(self) -> int:
+        """Requests counted."""
+        return sum(second.total for second in self.seconds)
+
+    @property
+    def bad(self) -> int:
+        """Requests that broke the limit, whoever was late."""
+        return sum(second.bad for second in self.seconds)
+
+    @property
+    def late(self) -> int:
+        """Bad requests that only our own lag made bad."""
+        return sum(second.late for second in self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Latency by quantile in seconds; None where there are too few samples (n < 10 / (1 - p))."""
+
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p999: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary:
+    """What one load section (or one endpoint of it) saw in one attempt, for people; the verdict reads tallies.
+
+    Attributes:
+        load: the section's name.
+        endpoint: the endpoint's name, or None for the whole section.
+        requests: judged requests, those never sent included.
+        errors: how many failed, by kind, e.g. (("status 503", 12), ("timeout", 3)), largest first.
+        planned_rate, achieved_rate: requests per second over the judged stretch.
+        latency: `response`: complete - intended.
+        schedule_lag_p99: seconds: dispatched - intended, our own fault.
+        histogram: the `response` HDR histogram, base64 V2 compressed encoding; empty where it was dropped for size.
+    """
+
+    load: str
+    endpoint: str | None
+    requests: int
+    errors: tuple[tuple[str, int], ...]
+    planned_rate: RatePerSecond
+    achieved_rate: RatePerSecond
+    latency: Percentiles
+    schedule_lag_p99: Seconds
+    histogram: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEvidence:
+    """What one judged attempt added.
+
+    Attributes:
+        attempt: 1-based number within the run.
+        started: wall-clock seconds since the epoch.
+        judged_seconds: how long each phase was judged, in seconds.
+        tallies: one per (objective, phase).
+        loads: summaries for people.
+        no_fail: reasons why this attempt's numbers must not decide a fail (our own lag, a lost shard, ...).
+        no_pass: reasons why they must not decide a pass (under-delivery, a lost shard, zero requests, ...).
+        not_ready: the last reason why readiness did not hold, or None where it held.
+    """
+
+    attempt: int
+    started: float
+    judged_seconds: tuple[tuple[Phase, Seconds], ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    loads: tuple[LoadSummary, ...] = ()
+    no_fail: tuple[str, ...] = ()
+    no_pass: tuple[str, ...] = ()
+    not_ready: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that the judged attempts of one subject gathered, oldest first."""
+
+    attempts: tuple[AttemptEvidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An objective judged in a phase, with the numbers that decided it.
+
+    Attributes:
+        objective: Objective.text, or `readiness`.
+        phase: where it was judged.
+        verdict: pass, fail or inconclusive.
+        decides: False for `role: report`.
+        measured: latency: seconds at the quantile; errors: the share; None where nothing is known.
+        limit: in the unit of `measured`.
+        total, bad, late: the counts over all attempts (see Second).
+        log_e_fail, log_e_pass: natural logarithms of the two e-values; None where no test was run.
+        need_fail, need_pass: the logarithms they had to reach.
+        decided_at: seconds of judged load in the attempt at which it was decided, or None.
+        attempt: the attempt in which it was decided (or the last one).
+        reason: one sentence for people, empty where the numbers speak for themselves.
+    """
+
+    objective: str
+    phase: Phase
+    verdict: Verdict
+    decides: bool
+    measured: float | None
+    limit: float | None
+    total: int
+    bad: int
+    late: int
+    log_e_fail: float | None
+    log_e_pass: float | None
+    need_fail: float | None
+    need_pass: float | None
+    decided_at: Seconds | None
+    attempt: int
+    reason: str = ""
