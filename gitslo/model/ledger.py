@@ -91,7 +91,7 @@ class Run:
         verdict, findings: set when judged.
         judged_wall: seconds since the epoch when judged, printed and used for the revalidation's due time.
         outcome: PENDING until the operator's command of the outcome has run.
-        notes: sentences for the report (plan changed, limits loosened, fresh evidence asked for, attempts cut off, ...).
+        notes: sentences for the report: plan changed, limits loosened, fresh evidence, attempts cut off.
     """
 
     id: str

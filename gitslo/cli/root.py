@@ -1,0 +1,68 @@
+"""The root command: names every command and imports its module only when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from gitslo import __version__
+from gitslo.errors import GitsloError
+
+__all__ = ["USAGE_ERROR", "cli"]
+
+USAGE_ERROR = 2
+"""Exit code of a mistake in the arguments or in an input."""
+
+COMMANDS = {
+    "check": "gitslo.cli.check",
+    "demo": "gitslo.cli.demo",
+    "hold": "gitslo.cli.person",
+    "init": "gitslo.cli.init",
+    "judge": "gitslo.cli.judge",
+    "load": "gitslo.cli.load",
+    "log": "gitslo.cli.ledger",
+    "once": "gitslo.cli.daemon",
+    "pulls": "gitslo.cli.pulls",
+    "report": "gitslo.cli.ledger",
+    "resume": "gitslo.cli.person",
+    "revalidate": "gitslo.cli.person",
+    "serve": "gitslo.cli.daemon",
+    "status": "gitslo.cli.ledger",
+    "syncer": "gitslo.cli.syncer",
+    "test": "gitslo.cli.test",
+}
+"""Command -> module with a click command in a variable of the command's name, or `<name>_command` for keywords."""
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when the command is looked up, and turns our errors into one clear message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = getattr(import_module(module), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except GitsloError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(USAGE_ERROR)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gitslo")
+def cli() -> None:
+    """A commit is promoted when it has proven its SLOs, reverted when it has broken them.
+
+    Start with `gitslo demo`; then `gitslo init` and `gitslo check`.
+    """
