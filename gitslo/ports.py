@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from gitslo.model import (
     ByteCount,
@@ -29,6 +29,7 @@ from gitslo.model import (
 )
 
 __all__ = [
+    "STATUS_LENGTH",
     "Address",
     "Capabilities",
     "Clock",
@@ -152,8 +153,11 @@ class Repository(Protocol):
     def ledger_prefix(self) -> str:
         """Where ledgers live, e.g. `refs/gitslo/shop/`; ends with a slash."""
 
-    def list_refs(self) -> Mapping[str, CommitId]:
-        """One `ls-remote`: the branch, every ledger and every `refs/heads/gitslo/...` head.
+    def list_refs(self, patterns: Sequence[str] = ()) -> Mapping[str, CommitId]:
+        """One `ls-remote`: the branch, every ledger, every `refs/heads/gitslo/...` head, and what `patterns` match.
+
+        Args:
+            patterns: globs over full ref names, asked in the same `ls-remote`.
 
         Raises:
             Retry: the remote did not answer in time, or not as Git.
@@ -275,9 +279,13 @@ class PullRequest:
     closed_by: str = ""
 
 
+STATUS_LENGTH: Final = 140
+"""Characters that every forge takes in a status' description."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One commit status; the newest per (commit, context) counts. Descriptions are at most 140 characters."""
+    """One commit status; the newest per (commit, context) counts. `description`: at most STATUS_LENGTH characters."""
 
     commit: CommitId
     context: str

@@ -84,7 +84,7 @@ class Run:
         state: see RunState.
         attempt: 1-based; cut-off attempts count.
         extensions: how often it was extended after `inconclusive`.
-        takeovers: attempts cut off since the last judged entry.
+        takeovers: attempts cut off since the last judged entry; the third ends the run in `error`.
         cut_off: the numbers of all attempts that were cut off.
         claim: set while claimed.
         evidence: of all judged attempts of the subject that this run continues.
@@ -121,7 +121,6 @@ class Passed:
 
     Attributes:
         run: id of the run.
-        ledger: id of the ledger entry that recorded it; empty until the next entry can name it.
         withdrawn: revalidation took it back; it is no candidate for later stages.
         fingerprint: what ran when it passed.
         limits: objective texts of the plan it passed under, to say which limits were loosened since.
@@ -132,7 +131,6 @@ class Passed:
     subject: Subject
     release: Release
     fingerprint: str
-    ledger: str
     withdrawn: bool
     limits: tuple[str, ...]
 
@@ -214,6 +212,7 @@ class Change:
         state: see ChangeState.
         base: the revision the edits were computed on.
         base_tree: the environment's tree at `base`.
+        plan: digest of the environment's plan when it was proposed; another plan withdraws it.
         result_tree: the tree after the edits.
         branch: our head branch (empty in direct mode).
         commit: our deterministic commit: (base, edits, message, date) give the same id on every machine.
@@ -221,7 +220,7 @@ class Change:
         from_release, to_release: what the tree carries before and after.
         source: PROMOTE: the environment that passed the release (the first of `after`); REVERT: this environment.
         source_run: the run id that passed `to_release` there.
-        source_ledger: the ledger entry that recorded it.
+        source_ledger: the source's ledger entry that shows this pass.
         source_revision: the revision at which it passed.
         undone: REVERT: one line per commit undone.
         undone_by_people: how many of those are not ours.
@@ -236,6 +235,7 @@ class Change:
     state: ChangeState
     base: CommitId
     base_tree: str
+    plan: str
     result_tree: str
     branch: str
     commit: CommitId
@@ -269,6 +269,8 @@ class EnvironmentState:
         rejected: newest last.
         change: the present or last change into this environment.
         hold, request: see there.
+        delivered: `<source>/<run id>/<release digest>` of the last promotion that settled here: a pass is offered once,
+            so a person who moves on from it is not pulled back.
         runs, changes: how many there have been; the next ids.
     """
 
@@ -284,5 +286,6 @@ class EnvironmentState:
     change: Change | None = None
     hold: Hold | None = None
     request: Request | None = None
+    delivered: str = ""
     runs: int = 0
     changes: int = 0

@@ -1,0 +1,252 @@
+"""What a ledger's commit holds: the files of one entry, written and read back.
+
+Called by the loop, which owns the ref and the chain; this module owns the bytes. An entry is `ledger.json`, the
+whole state of one environment, and with a key `ledger.hmac` beside it.
+
+**Invariants**
+* the tip alone is enough: an entry is never read together with its parents' content;
+* an entry that is not this pipeline's and this environment's, of another version, out of order or (with a key) not
+  verifying is refused, whatever else it says;
+* an entry is at most `LEDGER_CAP` bytes. What is left out to keep that is detail for people first (histograms), then
+  the fineness of per-second counts, whose sums always stay. Verdicts, findings, rejections and holds never shrink.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
+
+from gitslo.core.codec import JsonValue, dump_json, from_json, load_json, to_json
+from gitslo.errors import Problem, Refused
+from gitslo.model import AttemptEvidence, CommitId, EnvironmentState, Evidence, Second, Tally
+
+__all__ = [
+    "HMAC_FILE",
+    "LEDGER_CAP",
+    "LEDGER_FILE",
+    "SCHEMA",
+    "JsonValue",
+    "decode",
+    "encode",
+    "environment_of",
+    "from_json",
+    "ledger_ref",
+    "to_json",
+]
+
+SCHEMA = "gitslo/v1"
+LEDGER_FILE = "ledger.json"
+HMAC_FILE = "ledger.hmac"
+LEDGER_CAP = 256 * 1024
+"""Bytes of `ledger.json`."""
+
+_WIDEST = 2**20
+"""Seconds: no attempt is longer, so merging neighbours up to here leaves one count per tally."""
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
+
+
+# --------------------------------------------------------------------------- one entry
+
+
+def encode(state: EnvironmentState, *, key: bytes | None, repository: str, parent: CommitId | None) -> dict[str, bytes]:
+    """The files of one ledger commit.
+
+    Args:
+        state: what is remembered; its `entry` is the number of this very entry.
+        key: the operator's ledger key, or None for entries that anyone can forge.
+        repository: which repository this is, in the operator's words; part of what the key seals.
+        parent: the entry before, None for the first.
+
+    Raises:
+        ValueError: `entry` is 1 with a parent or not 1 without one, or a number is NaN or infinite.
+        Refused: nothing is left to drop and the entry is still too large.
+    """
+    if _out_of_order(state.entry, parent):
+        raise ValueError(f"entry {state.entry} of {state.environment} cannot follow {parent or 'nothing'}")
+    content = b""
+    for smaller in _ever_smaller(state):
+        content = _content(smaller)
+        if len(content) <= LEDGER_CAP:
+            break
+    else:
+        raise Refused(
+            Problem(
+                f"the ledger of {state.environment} would be {len(content)} bytes, at most {LEDGER_CAP} are kept",
+                file=LEDGER_FILE,
+                hint="fewer objectives or fewer rejected trees make it smaller",
+            )
+        )
+    files = {LEDGER_FILE: content}
+    if key is not None:
+        seal = _seal(key, repository, state.pipeline, state.environment, parent, content)
+        files[HMAC_FILE] = (seal + "\n").encode("ascii")
+    return files
+
+
+def decode(
+    files: Mapping[str, bytes],
+    *,
+    key: bytes | None,
+    repository: str,
+    parent: CommitId | None,
+    pipeline: str,
+    environment: str,
+) -> EnvironmentState:
+    """Read one entry back.
+
+    Args:
+        files: the entry's files by name; others than the two are ignored.
+        key: as for `encode`.
+        repository: as for `encode`.
+        parent: the commit's one parent, None for the first entry.
+        pipeline: whose ledger it has to be.
+        environment: whose ledger it has to be.
+
+    Raises:
+        Refused: it does not verify, is of another version, belongs elsewhere, is out of order or is ill-formed.
+    """
+    content = files.get(LEDGER_FILE)
+    if content is None:
+        raise Refused(Problem(f"a ledger entry without {LEDGER_FILE}", file=LEDGER_FILE))
+    if key is not None:
+        _verify(files.get(HMAC_FILE), _seal(key, repository, pipeline, environment, parent, content))
+    data = load_json(content, where=LEDGER_FILE, cap=LEDGER_CAP)
+    if not isinstance(data, dict):
+        raise Refused(Problem("expected an object", file=LEDGER_FILE))
+    _check_version(data.get("schema"))
+    state = from_json(EnvironmentState, data, where=LEDGER_FILE)
+    for name, found, expected in (
+        ("pipeline", state.pipeline, pipeline),
+        ("environment", state.environment, environment),
+    ):
+        if found != expected:
+            message = f"this is the ledger of the {name} {found!r}, expected {expected!r}"
+            raise Refused(Problem(message, file=LEDGER_FILE, pointer=f"/{name}"))
+    if _out_of_order(state.entry, parent):
+        follows = "has an entry before it" if parent else "is the first of its chain"
+        message = f"entry {state.entry} {follows}: the chain was cut or rewritten"
+        raise Refused(Problem(message, file=LEDGER_FILE, pointer="/entry"))
+    return state
+
+
+def _content(state: EnvironmentState) -> bytes:
+    body = to_json(state)
+    assert isinstance(body, dict)  # noqa: S101 - a record that is no row becomes an object
+    return dump_json({"schema": SCHEMA, **body})
+
+
+def _out_of_order(entry: int, parent: CommitId | None) -> bool:
+    return entry < 1 or (entry == 1) != (parent is None)
+
+
+def _check_version(found: JsonValue) -> None:
+    if found == SCHEMA:
+        return
+    if isinstance(found, str) and found.startswith("gitslo/"):
+        message = f"written as {found}; this gitslo reads {SCHEMA}"
+        raise Refused(Problem(message, file=LEDGER_FILE, pointer="/schema", hint="run the version that wrote it"))
+    raise Refused(Problem(f"expected {SCHEMA!r}", file=LEDGER_FILE, pointer="/schema"))
+
+
+# --------------------------------------------------------------------------- the seal
+
+
+def _seal(key: bytes, repository: str, pipeline: str, environment: str, parent: CommitId | None, content: bytes) -> str:
+    """HMAC-SHA256 in hex; every part is framed by its length, so that no two entries have the same message."""
+    parts = [
+        b"gitslo-ledger-1",
+        *(part.encode() for part in (repository, pipeline, environment, parent or "")),
+        content,
+    ]
+    message = b"".join(b"%d:%s," % (len(part), part) for part in parts)
+    return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def _verify(found: bytes | None, expected: str) -> None:
+    hint = "somebody else wrote this entry, or the ledger key was changed; `gitslo log` shows the chain"
+    if found is None:
+        raise Refused(
+            Problem("the entry is not sealed, and this repository has a ledger key", file=HMAC_FILE, hint=hint)
+        )
+    if not hmac.compare_digest(found.strip(), expected.encode("ascii")):
+        raise Refused(Problem("the entry does not verify with the ledger key", file=HMAC_FILE, hint=hint))
+
+
+# --------------------------------------------------------------------------- the cap
+
+
+def _ever_smaller(state: EnvironmentState) -> Iterator[EnvironmentState]:
+    """The state, then with less and less detail: what is lost first is missed least."""
+    yield state
+    run = state.run
+    if run is None:
+        return
+    attempts = list(run.evidence.attempts)
+
+    def present() -> EnvironmentState:
+        return replace(state, run=replace(run, evidence=Evidence(tuple(attempts))))
+
+    for index, attempt in enumerate(attempts[:-1]):
+        attempts[index] = _without_histograms(attempt)
+        yield present()
+    width = 2
+    while width <= _WIDEST and any(len(tally.seconds) > 1 for attempt in attempts for tally in attempt.tallies):
+        for index, attempt in enumerate(attempts):
+            attempts[index] = replace(attempt, tallies=tuple(_coarsened(tally, width) for tally in attempt.tallies))
+        yield present()
+        width *= 2
+    if attempts:
+        attempts[-1] = _without_histograms(attempts[-1])
+        yield present()
+
+
+def _without_histograms(attempt: AttemptEvidence) -> AttemptEvidence:
+    return replace(attempt, loads=tuple(replace(load, histogram="") for load in attempt.loads))
+
+
+def _coarsened(tally: Tally, width: int) -> Tally:
+    """Neighbours in the same aligned stretch of `width` seconds become one count at the first of them."""
+    stretches = (tuple(group) for _, group in groupby(tally.seconds, key=lambda second: second.at // width))
+    return replace(
+        tally,
+        seconds=tuple(
+            Second(
+                at=stretch[0].at,
+                total=sum(second.total for second in stretch),
+                bad=sum(second.bad for second in stretch),
+                late=sum(second.late for second in stretch),
+            )
+            for stretch in stretches
+        ),
+    )
+
+
+# --------------------------------------------------------------------------- names
+
+
+def ledger_ref(prefix: str, environment: str) -> str:
+    """The ref of an environment's ledger.
+
+    Args:
+        prefix: where the pipeline's ledgers live, e.g. `refs/gitslo/shop/`.
+        environment: e.g. `checkout/dev`.
+
+    Raises:
+        Refused: the name would be no ref.
+    """
+    for part in environment.split("/"):
+        if not _NAME.fullmatch(part) or ".." in part or part.endswith(".lock"):
+            message = f"the environment name {environment!r} cannot be part of a Git ref"
+            raise Refused(Problem(message, hint="letters, digits, `.`, `_` and `-`, parts separated by `/`"))
+    return f"{prefix.rstrip('/')}/{environment}"
+
+
+def environment_of(prefix: str, ref: str) -> str | None:
+    """The environment whose ledger `ref` is, or None where it is none of this prefix."""
+    lead = prefix.rstrip("/") + "/"
+    return ref.removeprefix(lead) if ref.startswith(lead) and len(ref) > len(lead) else None
