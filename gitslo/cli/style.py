@@ -1,6 +1,6 @@
 """How the command line looks: colour only on a terminal, tables, Markdown. Every command prints through here.
 
-`NO_COLOR` (any value) and `TERM=dumb` switch colour off. Off a terminal everything is plain text with stable columns,
+`NO_COLOR` (not empty) and `TERM=dumb` switch colour off. Off a terminal everything is plain text with stable columns,
 and rich is not even imported.
 """
 

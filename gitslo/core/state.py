@@ -711,8 +711,8 @@ def _new_run(o: Observation, cause: Cause, evidence: Evidence, notes: tuple[str,
 def _due_in(o: Observation) -> Seconds | None:
     """Seconds until the next revalidation; 0: now; None: never.
 
-    The wall clock is only trusted within one interval: a clock that jumped costs at most one early revalidation, and
-    our own monotonic clock bounds the wait.
+    A wall clock that jumps forward costs one early revalidation; one that jumps back costs none, because our own
+    monotonic clock bounds the wait.
     """
     every, run = o.pipeline.revalidation.every, o.ledger.state.run
     passed = o.ledger.state.last_pass
@@ -722,7 +722,7 @@ def _due_in(o: Observation) -> Seconds | None:
         return None
     age = o.now.wall - run.judged_wall
     left = every - max(age, o.ledger.seen_for)
-    return _NOW if left <= 0 or left > every else Seconds(left)
+    return Seconds(max(left, _NOW))
 
 
 # --------------------------------------------------------------------------- telling

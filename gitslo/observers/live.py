@@ -1,8 +1,8 @@
 """Progress for people: in place on a terminal, plain lines in a log.
 
 Built by the wiring for `demo`, `once` and `serve`. On a terminal the runs under way stay at the bottom and are redrawn;
-in a log every event is a line, and the progress of a run at most one in ten seconds. What must stay true: telling never blocks, never raises, and no
-text of a repository acts on the terminal.
+in a log every event is a line, and the progress of a run at most one in ten seconds. What must stay true: telling never
+blocks, never raises, and no text of a repository acts on the terminal.
 """
 
 from __future__ import annotations

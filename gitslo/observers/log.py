@@ -116,7 +116,8 @@ class LogObserver:
             facts["environment"] = event.environment
         facts["message"] = event.message
         # The keys above cannot be overwritten by a field of the same name.
-        self._log.info(**facts, **{key: value for key, value in event.fields.items() if key not in _FIRST})
+        facts |= {key: value for key, value in event.fields.items() if key not in _FIRST}
+        self._log.info(**facts)
 
 
 class _Lines:

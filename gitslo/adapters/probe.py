@@ -1,0 +1,158 @@
+"""The probe syncer: something else deploys, and a version endpoint or header tells which image or commit answers.
+
+Used through `ports.Syncer`. Calls only hosts that the operator allows, follows no redirect, reads a bounded answer.
+Settings of `environment.sync`: `url`; `json` (JMESPath into the body) or `header`; `reports`: `image` or `commit`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import re
+import socket
+import threading
+import time
+from contextlib import suppress
+from urllib.parse import SplitResult, urlsplit
+
+from gitslo.core.wildcard import matches
+from gitslo.errors import Problem, Refused, Retry
+from gitslo.model import Allowed, CommitId, Environment, PromotedKind, Release
+from gitslo.ports import Expected, SyncReport, SyncState
+
+__all__ = ["ProbeSyncer"]
+
+TIMEOUT = 5.0
+ANSWER_CAP = 256 * 1024
+SHOWN = 120
+"""Characters of an answer that are shown to people."""
+COMMIT = re.compile(r"[0-9a-f]{7,64}")
+
+
+class ProbeSyncer:
+    """Asks the deployed service itself."""
+
+    def __init__(self, allowed: Allowed) -> None:
+        """Only hosts that `allowed.targets` matches are called."""
+        self._allowed = allowed
+
+    def report(self, environment: Environment, expected: Expected) -> SyncReport:
+        """Whether what answers is what is expected.
+
+        Raises:
+            Retry: nothing answers.
+            Refused: the host is not allowed, or the settings cannot work.
+        """
+        settings = environment.sync.settings
+        url = self._url(settings.get("url", ""))
+        try:
+            status, header, body = _get(url, settings.get("header"))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Retry(f"{url.netloc} does not answer: {_shown(str(error))}") from error
+        if status != http.client.OK:
+            return SyncReport(SyncState.WAITING, f"{url.netloc} answers with status {status}")
+        answer = header if "header" in settings else _from_json(body, settings.get("json", ""))
+        if answer is None:
+            where = f"header {settings['header']}" if "header" in settings else settings.get("json", "")
+            return SyncReport(SyncState.WAITING, f"the answer of {url.netloc} has no text at {where}")
+        wanted = _expected(settings.get("reports", "image"), expected)
+        if not _is(answer, wanted, expected.revision if settings.get("reports") == "commit" else None):
+            return SyncReport(SyncState.WAITING, f"{_shown(answer)} answers, waiting for {wanted[0]}")
+        return SyncReport(SyncState.SYNCED, f"{_shown(answer)} answers", hashlib.sha256(answer.encode()).hexdigest())
+
+    def _url(self, text: str) -> SplitResult:
+        try:
+            url = urlsplit(text)
+            port = url.port
+        except ValueError as error:
+            raise Refused(Problem(f"the probe's url {text!r} is no URL: {error}")) from error
+        if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None or port == 0:
+            raise Refused(Problem(f"the probe's url {text!r} is not usable, expected http:// or https:// and a host"))
+        if not matches(self._allowed.targets, url.hostname):
+            hint = "`allow.targets` of the operator's file names the hosts that may be called"
+            raise Refused(Problem(f"the operator does not allow the probe's host {url.hostname}", hint=hint))
+        return url
+
+
+def _get(url: SplitResult, header: str | None) -> tuple[int, str | None, bytes]:
+    """Status, the named header's value, and the body; all within TIMEOUT and ANSWER_CAP."""
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = kind(url.hostname or "", url.port, timeout=TIMEOUT)
+    deadline = time.monotonic() + TIMEOUT
+    cut = None
+    try:
+        connection.connect()
+        # The library's time-out is per read: a server that sends a byte now and then would hold us for hours.
+        cut = threading.Timer(max(0.0, deadline - time.monotonic()), _cut, (connection.sock,))
+        cut.daemon = True
+        cut.start()
+        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        connection.request("GET", path, headers={"Accept": "application/json, */*", "User-Agent": "gitslo-probe"})
+        response = connection.getresponse()
+        body = bytearray()
+        while header is None and (chunk := response.read1(65536)):
+            body += chunk
+            if len(body) > ANSWER_CAP:
+                raise OSError(f"the answer is longer than {ANSWER_CAP} bytes")
+        if time.monotonic() >= deadline:
+            raise TimeoutError("no whole answer in time")
+        return response.status, response.getheader(header) if header is not None else None, bytes(body)
+    finally:
+        if cut is not None:
+            cut.cancel()
+        connection.close()
+
+
+def _cut(connected: socket.socket) -> None:
+    with suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
+
+
+def _from_json(body: bytes, expression: str) -> str | None:
+    from gitslo.core.jsonpath import search
+
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    found = search(expression, document)
+    return found if isinstance(found, str) and found else None
+
+
+def _expected(reports: str, expected: Expected) -> tuple[str, ...]:
+    """Every answer that means what is expected, the fullest first."""
+    if reports == "commit":
+        return (str(expected.revision),)
+    if reports != "image":
+        raise Refused(Problem(f"the probe reports {reports!r}, expected `image` or `commit`"))
+    wanted = _image_forms(expected.release)
+    if not wanted:
+        raise Refused(Problem("the probe reports an image, and `promote` names none", hint="`reports: commit`"))
+    return wanted
+
+
+def _image_forms(release: Release) -> tuple[str, ...]:
+    """Reference, tag and digest of every promoted image, as a service may name itself."""
+    full: list[str] = list(release.images())
+    short: list[str] = []
+    for value in release.values:
+        if value.kind is not PromotedKind.IMAGE:
+            continue
+        tag, _, digest = value.value.partition("@")
+        if tag and digest:
+            full += [f"{value.name}:{tag}", f"{value.name}@{digest}"]
+        short += [part for part in (tag, digest) if part]
+    return (*full, *short)
+
+
+def _is(answer: str, wanted: tuple[str, ...], revision: CommitId | None) -> bool:
+    if revision is None:
+        return answer in wanted
+    return COMMIT.fullmatch(answer.lower()) is not None and revision.startswith(answer.lower())
+
+
+def _shown(text: str) -> str:
+    """Text from outside, for one line of a report."""
+    printable = "".join(character if character.isprintable() else " " for character in text[: SHOWN + 1])
+    return f"{printable[:SHOWN]}…" if len(printable) > SHOWN else printable

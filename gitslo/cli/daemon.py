@@ -1,0 +1,73 @@
+"""`gitslo serve` and `gitslo once`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+__all__ = ["once", "serve"]
+
+CONFIG = click.option(
+    "--config",
+    "-c",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The operator's file; never in the repository.",
+)
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set; the handlers do nothing else."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+@click.command()
+@CONFIG
+@click.option("--log", type=click.Choice(["text", "json"]), default=None, help="Log format; text on a terminal.")
+def serve(config: Path, log: str | None) -> None:
+    """Watch repositories until told to stop.
+
+    SIGTERM drains: load is stopped, children end, and a claim under way is left to be taken over.
+
+    Example: gitslo serve --config operator.yaml
+    """
+    from gitslo.config import load_operator
+    from gitslo.wiring import build, serve_all
+
+    stopping = _stop_on_signals()
+    with build(load_operator(config), log=log or "auto") as daemon:
+        serve_all(daemon, stopping)
+
+
+@click.command()
+@CONFIG
+@click.option("--wait", default="5m", show_default=True, help="How long a syncer is waited for.")
+@click.option("--json", "as_json", is_flag=True, help="Print where every environment stands as JSON.")
+@click.option("--log", type=click.Choice(["text", "json"]), default=None, help="Log format; text on a terminal.")
+def once(config: Path, wait: str, as_json: bool, log: str | None) -> None:
+    """Do what is to be done, until every environment is idle, held, or waits for a person.
+
+    Exit code 0 when nothing is held or refused, 1 otherwise.
+
+    Example: gitslo once --config operator.yaml --wait 2m
+    """
+    from gitslo.cli.standing import as_document, as_text
+    from gitslo.config import load_operator
+    from gitslo.core.units import parse_duration
+    from gitslo.wiring import build, once_all
+
+    stopping = _stop_on_signals()
+    patience = parse_duration(wait)
+    with build(load_operator(config), log=log or "auto") as daemon:
+        polls = once_all(daemon, patience, stopping)
+        document = as_document(daemon, polls)
+    click.echo(json.dumps(document, indent=2) if as_json else as_text(document))
+    if any(entry["held"] or entry["problem"] for entry in document["environments"].values()) or document["problems"]:
+        raise SystemExit(1)

@@ -1,0 +1,177 @@
+"""The short texts: commit messages, titles, status descriptions, and what was loosened in a plan.
+
+Called by the loop, mostly by way of `core.render`. What must stay true: the same change always gives the same commit
+message, because the change's commit id is computed from it on every machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitslo.core.escape import quiet, short
+from gitslo.core.figures import count, quantity
+from gitslo.model import Change, ChangeKind, Environment, Release, ReleaseValue, Run, Verdict
+
+__all__ = [
+    "STATUS_LENGTH",
+    "TITLE_LENGTH",
+    "commit_message",
+    "loosened",
+    "moved",
+    "pull_request_title",
+    "short_value",
+    "status_description",
+]
+
+TITLE_LENGTH = 200
+STATUS_LENGTH = 140
+
+_LINE = 200
+_SHORT_ID = 10
+_SHOWN_UNDONE = 50
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]+|\b([0-9a-f]{12})[0-9a-f]{28,}\b")
+
+
+# --------------------------------------------------------------------------- changes
+
+
+def commit_message(change: Change, environment: Environment) -> str:
+    """Subject, what is promoted or undone, and the trailers that name the evidence."""
+    paragraphs = [_subject(change, environment), "\n".join(_explained(change))]
+    listed = [f"* {_cut(_moved_line(*pair))}" for pair in moved(change.from_release, change.to_release)]
+    if listed:
+        paragraphs.append("\n".join(listed))
+    if change.undone:
+        undone = [f"* {_cut(quiet(line))}" for line in change.undone[:_SHOWN_UNDONE]]
+        more = len(change.undone) - len(undone)
+        paragraphs.append("\n".join(["Undone:", *undone, *([f"* and {more} more"] if more else [])]))
+    trailers = (
+        ("Action", change.kind.value),
+        ("Environment", environment.name),
+        ("Run", change.source_run),
+        ("Source", f"{change.source}@{change.source_revision}"),
+        ("Release", change.to_release.digest),
+        ("Ledger", change.source_ledger),
+    )
+    # Only `plain` words reach a trailer, so none can end its line and begin another.
+    paragraphs.append("\n".join(f"Gitslo-{name}: {quiet(value)}" for name, value in trailers))
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def pull_request_title(change: Change, environment: Environment) -> str:
+    """At most 200 characters: what goes where."""
+    return short(_subject(change, environment), TITLE_LENGTH)
+
+
+def moved(old: Release, new: Release) -> tuple[tuple[ReleaseValue | None, ReleaseValue], ...]:
+    """(before, after) of every value that differs, in the order of `promote`; before None: it was not there."""
+    before = {(value.kind, value.name): value for value in old.values}
+    pairs = [(before.get((value.kind, value.name)), value) for value in new.values]
+    return tuple((was, now) for was, now in pairs if was != now)
+
+
+def short_value(value: str) -> str:
+    """A release's value with its digests cut to twelve digits."""
+    return _DIGEST.sub(lambda match: match.group(1) or match.group(2), value)
+
+
+def _subject(change: Change, environment: Environment) -> str:
+    pairs = moved(change.from_release, change.to_release)
+    name = quiet(environment.name)
+    if not pairs:
+        verb = "Revert" if change.kind is ChangeKind.REVERT else "Promote"
+        return f"{verb} {name} to the tree that passed"
+    more = f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
+    if change.kind is ChangeKind.REVERT:
+        return f"Revert {_moved_line(*pairs[0])}{more} in {name}"
+    return f"Promote {_moved_line(*pairs[0])}{more} to {name}"
+
+
+def _moved_line(was: ReleaseValue | None, now: ReleaseValue) -> str:
+    before = "nothing" if was is None else quiet(short_value(was.value))
+    return f"{quiet(now.name)} {before} -> {quiet(short_value(now.value))}"
+
+
+def _explained(change: Change) -> list[str]:
+    at = f"run {quiet(change.source_run)} at {quiet(change.source_revision[:_SHORT_ID])}"
+    if change.kind is ChangeKind.PROMOTE:
+        return [f"{quiet(change.source)} passed this release in {at}."]
+    return [f"This puts back what passed in {at};", "what came after it failed here."]
+
+
+def _cut(line: str) -> str:
+    return short(line, _LINE)
+
+
+# --------------------------------------------------------------------------- statuses
+
+
+def status_description(run: Run) -> str:
+    """One line of at most 140 characters: the verdict, and the finding that decided it or how much was judged."""
+    if run.verdict is None:
+        return f"running: attempt {run.attempt}"
+    decisive = [finding for finding in run.findings if finding.decides]
+    worst = next((finding for finding in decisive if finding.verdict is run.verdict), None)
+    if run.verdict is Verdict.PASS or worst is None:
+        passed = sum(finding.verdict is Verdict.PASS for finding in decisive)
+        said = f"{run.verdict.value}: {passed} of {len(decisive)} objectives"
+    elif worst.limit is None:
+        said = f"{run.verdict.value}: {worst.objective}" + (f": {worst.reason}" if worst.reason else "")
+    else:
+        measured = quantity(worst.measured, worst.objective)
+        said = f"{run.verdict.value}: {worst.objective}, measured {measured} on {count(worst.total)} requests"
+    return short(quiet(said), STATUS_LENGTH)
+
+
+# --------------------------------------------------------------------------- plans
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    subject: str
+    upper: bool
+    value: float
+    text: str
+
+
+_SENTENCE = re.compile(r"(\S+) ?(<=?|>=?) ?([0-9]+(?:\.[0-9]+)?) ?(%|us|µs|ms|s|m|h|)")
+_UNITS = {"%": 0.01, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+
+
+def loosened(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
+    """What of the old objectives no longer binds, one sentence each (not escaped), in the old order.
+
+    Args:
+        old: objective sentences before.
+        new: objective sentences now. An objective that is gone, or whose limit allows more, was loosened.
+    """
+    now: dict[tuple[str, bool], _Limit] = {}
+    for limit in filter(None, map(_parsed, new)):
+        standing = now.get((limit.subject, limit.upper))
+        if standing is None or _allows_more(standing, limit):
+            now[limit.subject, limit.upper] = limit
+    said = []
+    for text in old:
+        before = _parsed(text)
+        after = None if before is None else now.get((before.subject, before.upper))
+        if text in new:
+            continue
+        if before is None or after is None:
+            said.append(f'The objective "{text}" was removed.')
+        elif _allows_more(after, before):
+            said.append(f'The limit "{text}" was loosened to "{after.text}".')
+    return tuple(said)
+
+
+def _parsed(text: str) -> _Limit | None:
+    match = _SENTENCE.fullmatch(text.strip())
+    if match is None:
+        return None
+    subject, operator, number, unit = match.groups()
+    return _Limit(subject, operator.startswith("<"), float(number) * _UNITS[unit], text)
+
+
+def _allows_more(one: _Limit, other: _Limit) -> bool:
+    return one.value > other.value if one.upper else one.value < other.value

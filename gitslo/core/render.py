@@ -1,0 +1,281 @@
+"""Evidence for people: the pull request's body, the report of a run, and comments, as Markdown.
+
+Called by the loop (which finds all texts for people here), and by the commands that print a report. Pure: the same
+run always reads the same. Everything that a repository, a service or a person wrote goes through `core.escape`.
+
+A page begins with the verdict; then whether the plan changed since the last pass and what was loosened; then what
+moves, the findings, the load, and last what is needed to look it up or to do it again. It is cut from its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from shlex import quote
+
+from gitslo.core.escape import code, markdown, quiet
+from gitslo.core.figures import duration
+from gitslo.core.messages import (
+    commit_message,
+    loosened,
+    moved,
+    pull_request_title,
+    short_value,
+    status_description,
+)
+from gitslo.core.tables import load_table, text_table, verdict_table
+from gitslo.model import (
+    AttemptEvidence,
+    Change,
+    ChangeKind,
+    Environment,
+    EnvironmentState,
+    Evidence,
+    Finding,
+    Run,
+    RunState,
+    Verdict,
+)
+
+__all__ = [
+    "BODY_BYTES",
+    "PLAN_CHANGED",
+    "commit_message",
+    "evidence_page",
+    "loosened",
+    "pull_request_body",
+    "pull_request_title",
+    "report",
+    "status_description",
+    "text_table",
+    "verdict_comment",
+    "verdict_table",
+]
+
+BODY_BYTES = 60 * 1024
+"""Forges refuse bodies above 64 KiB or cut them anywhere."""
+
+PLAN_CHANGED = "The plan changed since the last pass."
+"""The note of a run that was judged by another plan than the last pass."""
+
+_SHOWN_UNDONE = 50
+_CUT = "\n\n*The rest was cut here: this page may hold no more.* `gitslo report` *has all of it.*\n"
+_WORDS = {
+    Verdict.PASS: "Pass",
+    Verdict.FAIL: "Fail",
+    Verdict.INCONCLUSIVE: "Inconclusive",
+    Verdict.ERROR: "Error",
+}
+
+
+# --------------------------------------------------------------------------- pages
+
+
+def pull_request_body(
+    change: Change, environment: Environment, run: Run | None, *, source: Environment | None = None
+) -> str:
+    """The body of a change's pull request, at most 60 KiB.
+
+    Args:
+        change: what is promoted or undone.
+        environment: where it goes.
+        run: PROMOTE: the run that passed the release in the source; REVERT: the run that failed here. None, or for a
+            promotion another run than the change names: its numbers are no longer at hand, and the page says so.
+        source: PROMOTE: the environment that passed, for the command that reproduces its run.
+    """
+    promotes = change.kind is ChangeKind.PROMOTE
+    shown = run if run is not None and (not promotes or run.id == change.source_run) else None
+    parts = [_change_line(change, environment, shown)]
+    if shown is None:
+        parts.append(
+            f"The numbers of run {code(change.source_run)} are no longer the newest of {code(change.source)}; "
+            f"its ledger entry {code(change.source_ledger)} has them."
+        )
+    else:
+        parts.append(_plan_lines(shown))
+    parts.append(_moves(change))
+    if shown is not None:
+        parts += _evidence(shown.findings, shown.evidence)
+    judged_in = source if promotes else environment
+    parts.append(_section("Where this comes from", _facts(_change_facts(change, environment))))
+    if judged_in is not None:
+        revision = change.source_revision if promotes or run is None else run.revision
+        parts.append(_section("Reproduce it", _reproduce(revision, judged_in.plan_path)))
+    return _fitted(parts)
+
+
+def report(run: Run, state: EnvironmentState, environment: Environment | None = None) -> str:
+    """The report of one run of an environment.
+
+    Args:
+        run: of that environment; the present one or an earlier entry's.
+        state: the entry that holds it.
+        environment: for the command that reproduces it; None where the pipeline no longer has it.
+    """
+    parts = [f"{_verdict_line(run)} in {code(state.environment)}", _plan_lines(run)]
+    if state.hold is not None:
+        parts.append(f"**Held** by {markdown(state.hold.by)}: {markdown(state.hold.reason)}")
+    parts += _evidence(run.findings, run.evidence)
+    change = state.change
+    if change is not None and run.subject.tree in (change.base_tree, change.result_tree):
+        parts.append(_moves(change))
+    parts.append(_section("Where this comes from", _facts(_run_facts(run, state))))
+    if environment is not None:
+        parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path)))
+    return _fitted(parts)
+
+
+def verdict_comment(run: Run, environment: Environment) -> str:
+    """What is added to the pull request that brought a release here, once it has been judged."""
+    parts = [f"{_verdict_line(run)} in {code(environment.name)}, after this was merged", _plan_lines(run)]
+    parts += _evidence(run.findings, run.evidence)
+    parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path)))
+    return _fitted(parts)
+
+
+def evidence_page(
+    verdict: Verdict, findings: Sequence[Finding], evidence: Evidence, *, subject: str, notes: Sequence[str] = ()
+) -> str:
+    """The same page for a run outside Git, as `gitslo test` makes one; `subject` is the plan's path."""
+    parts = [f"**{_WORDS[verdict]}**: {code(subject)}"]
+    if notes:
+        parts.append(_list([markdown(note) for note in notes]))
+    return _fitted([*parts, *_evidence(findings, evidence)])
+
+
+# --------------------------------------------------------------------------- first lines
+
+
+def _verdict_line(run: Run) -> str:
+    release = ", ".join(code(short_value(image)) for image in run.release.images()) or code(run.release.digest[:12])
+    said = f"run {markdown(run.id)} ({run.cause.value}) of {release}"
+    if run.state is RunState.SUPERSEDED:
+        return f"**Superseded**: {said} was cut off because something else came to run; no verdict"
+    if run.verdict is None:
+        return f"**Running**: attempt {run.attempt} of {said}"
+    return f"**{_WORDS[run.verdict]}**: {said}"
+
+
+def _change_line(change: Change, environment: Environment, run: Run | None) -> str:
+    if change.kind is ChangeKind.PROMOTE:
+        word = "Pass" if run is None or run.verdict is None else _WORDS[run.verdict]
+        where = f"in {code(change.source)} (run {markdown(change.source_run)})"
+        return f"**{word}**: this release passed {where} and may go to {code(environment.name)}"
+    failed = "what runs here failed" if run is None else f"run {markdown(run.id)} failed here"
+    passed = f"what passed in run {markdown(change.source_run)}"
+    return f"**Fail**: {failed}; this puts {code(environment.name)} back to {passed}"
+
+
+def _plan_lines(run: Run) -> str:
+    """Whether the plan changed, then everything else that a reader must know before the numbers."""
+    lines = [] if PLAN_CHANGED in run.notes else ["The plan has not changed since the last pass."]
+    lines += [markdown(note) for note in run.notes]
+    if run.cut_off:
+        numbers = ", ".join(str(number) for number in run.cut_off)
+        lines.append(f"Cut off, and left no evidence: attempt {numbers}.")
+    if run.extensions:
+        lines.append(f"Extensions so far: {run.extensions}; all evidence is judged together.")
+    if run.confirming:
+        lines.append("Our own revert brought this tree back: a pass confirms the earlier one and moves nothing.")
+    return _list(lines)
+
+
+# --------------------------------------------------------------------------- sections
+
+
+def _moves(change: Change) -> str:
+    rows = [
+        f"* {now.kind.value} {code(now.name)}: {'nothing' if was is None else code(was.value)} -> {code(now.value)}"
+        for was, now in moved(change.from_release, change.to_release)
+    ]
+    if not rows:
+        rows = ["* No promoted value: other parts of the manifests only."]
+    if change.undone:
+        people = change.undone_by_people
+        rows.append(f"\nCommits undone: {len(change.undone)}, of which {people} by people." + _merge_rule(people))
+        rows += [f"* {markdown(line)}" for line in change.undone[:_SHOWN_UNDONE]]
+        if len(change.undone) > _SHOWN_UNDONE:
+            rows.append(f"* and {len(change.undone) - _SHOWN_UNDONE} more")
+    title = "What is promoted" if change.kind is ChangeKind.PROMOTE else "What is undone"
+    return _section(title, "\n".join(rows))
+
+
+def _merge_rule(people: int) -> str:
+    return " It is not merged automatically: more than one of them is a person's." if people > 1 else ""
+
+
+def _evidence(findings: Sequence[Finding], evidence: Evidence) -> list[str]:
+    parts = [_section("Findings", verdict_table(findings).rstrip("\n"))]
+    loads = load_table(evidence.attempts)
+    if loads:
+        parts.append(_section("Load", loads.rstrip("\n")))
+    said = [line for attempt in evidence.attempts for line in _attempt_lines(attempt)]
+    if said:
+        parts.append(_section("Attempts", _list(said)))
+    return parts
+
+
+def _attempt_lines(attempt: AttemptEvidence) -> list[str]:
+    judged = ", ".join(f"{phase.value} {duration(seconds)}" for phase, seconds in attempt.judged_seconds)
+    lines = [f"Attempt {attempt.attempt} judged: {judged or 'nothing'}."]
+    if attempt.not_ready is not None:
+        lines.append(f"Attempt {attempt.attempt} was not ready: {markdown(attempt.not_ready)}")
+    lines += [f"Attempt {attempt.attempt} cannot decide a fail: {markdown(why)}" for why in attempt.no_fail]
+    lines += [f"Attempt {attempt.attempt} cannot decide a pass: {markdown(why)}" for why in attempt.no_pass]
+    return lines
+
+
+def _change_facts(change: Change, environment: Environment) -> list[tuple[str, str]]:
+    return [
+        ("environment", environment.name),
+        ("source", change.source),
+        ("source run", change.source_run),
+        ("source revision", change.source_revision),
+        ("source ledger entry", change.source_ledger),
+        ("release", change.to_release.digest),
+        ("computed on", change.base),
+        ("tree before", change.base_tree),
+        ("tree after", change.result_tree),
+    ]
+
+
+def _run_facts(run: Run, state: EnvironmentState) -> list[tuple[str, str]]:
+    return [
+        ("environment", state.environment),
+        ("run", run.id),
+        ("attempt", str(run.attempt)),
+        ("cause", run.cause.value),
+        ("revision", run.revision),
+        ("tree", run.subject.tree),
+        ("plan", run.subject.plan),
+        ("release", run.release.digest),
+        ("fingerprint", run.fingerprint),
+        ("ledger entry number", str(state.entry)),
+    ]
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> str:
+    return _list([f"{name}: {code(value) if value else 'not known'}" for name, value in facts])
+
+
+def _reproduce(revision: str, plan_path: str) -> str:
+    """One command, in an indented block: that one needs no end and survives being cut."""
+    path = f"./{plan_path}" if plan_path.startswith("-") else plan_path
+    return f"At revision {code(revision)}:\n\n    gitslo test {quiet(quote(path))} --target NAME=URL"
+
+
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body}"
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def _fitted(parts: Sequence[str]) -> str:
+    """The parts as one page; one that is too large is cut after a whole line, and says so."""
+    page = "\n\n".join(parts) + "\n"
+    content = page.encode()
+    if len(content) <= BODY_BYTES:
+        return page
+    kept = content[: BODY_BYTES - len(_CUT.encode())]
+    return kept[: kept.rfind(b"\n")].decode() + _CUT

@@ -1,0 +1,123 @@
+"""Findings and load summaries as tables: Markdown for pull requests, aligned text for terminals.
+
+Called by `core.render` and by the commands that print a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitslo.core.escape import code, markdown, plain
+from gitslo.core.figures import UNKNOWN, count, duration, e_value, quantity, rate
+from gitslo.model import AttemptEvidence, Finding, LoadSummary, Verdict
+
+__all__ = ["FINDING_COLUMNS", "decided_by", "finding_rows", "load_table", "text_table", "verdict_table"]
+
+FINDING_COLUMNS = (
+    "objective",
+    "phase",
+    "verdict",
+    "measured",
+    "limit",
+    "requests",
+    "bad",
+    "decided by",
+    "decided",
+    "attempt",
+)
+"""Headings of `finding_rows`."""
+
+_LOAD_COLUMNS = ("load", "attempt", "requests", "errors", "planned", "achieved", "p50", "p90", "p95", "p99", "p99.9")
+_LOAD_COLUMNS_END = ("max", "own lag p99")
+_SHOWN_ERRORS = 4
+
+
+def finding_rows(findings: Sequence[Finding]) -> tuple[tuple[str, ...], ...]:
+    """One row per finding, as raw text: whoever shows it makes it `plain` or Markdown."""
+    return tuple(
+        (
+            finding.objective,
+            finding.phase.value,
+            finding.verdict.value if finding.decides else f"{finding.verdict.value} (report only)",
+            quantity(finding.measured, finding.objective),
+            "none" if finding.limit is None else quantity(finding.limit, finding.objective),
+            count(finding.total),
+            count(finding.bad) + (f" ({count(finding.late)} by our own lag)" if finding.late else ""),
+            decided_by(finding),
+            "not decided" if finding.decided_at is None else f"after {duration(finding.decided_at)}",
+            str(finding.attempt),
+        )
+        for finding in findings
+    )
+
+
+def decided_by(finding: Finding) -> str:
+    """The e-value that decided a finding and what it had to reach; both sides where nothing was decided."""
+    fails = _reached("fail", finding.log_e_fail, finding.need_fail)
+    passes = _reached("pass", finding.log_e_pass, finding.need_pass)
+    match finding.verdict:
+        case Verdict.FAIL:
+            said = fails
+        case Verdict.PASS:
+            said = passes
+        case _:
+            said = "; ".join(part for part in (passes, fails) if part)
+    return "; ".join(part for part in (said, finding.reason) if part) or UNKNOWN
+
+
+def _reached(side: str, log: float | None, need: float | None) -> str:
+    return "" if log is None or need is None else f"{side}: {e_value(log)}, needed {e_value(need)}"
+
+
+def verdict_table(findings: Sequence[Finding]) -> str:
+    """The findings as a Markdown table; a sentence where there are none."""
+    if not findings:
+        return "Nothing was judged.\n"
+    rows = [[code(row[0]), *(markdown(cell) for cell in row[1:])] for row in finding_rows(findings)]
+    return _markdown_table(FINDING_COLUMNS, rows)
+
+
+def text_table(findings: Sequence[Finding]) -> str:
+    """The findings as aligned text, for a terminal or a log."""
+    if not findings:
+        return "Nothing was judged.\n"
+    rows = [FINDING_COLUMNS, *([plain(cell) for cell in row] for row in finding_rows(findings))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(FINDING_COLUMNS))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def load_table(attempts: Sequence[AttemptEvidence]) -> str:
+    """What each load saw in each attempt, as a Markdown table; empty where there was no load."""
+    rows = [_load_row(attempt.attempt, load) for attempt in attempts for load in attempt.loads]
+    return _markdown_table((*_LOAD_COLUMNS, *_LOAD_COLUMNS_END), rows) if rows else ""
+
+
+def _load_row(attempt: int, load: LoadSummary) -> list[str]:
+    latency = load.latency
+    name = load.load if load.endpoint is None else f"{load.load}.{load.endpoint}"
+    quantiles = (latency.p50, latency.p90, latency.p95, latency.p99, latency.p999, latency.max)
+    return [
+        code(name),
+        str(attempt),
+        count(load.requests),
+        _errors(load.errors),
+        rate(load.planned_rate),
+        rate(load.achieved_rate),
+        *("too few" if value is None else duration(value) for value in quantiles),
+        duration(load.schedule_lag_p99),
+    ]
+
+
+def _errors(errors: Sequence[tuple[str, int]]) -> str:
+    if not errors:
+        return "none"
+    shown = [f"{count(number)} {markdown(kind)}" for kind, number in errors[:_SHOWN_ERRORS]]
+    rest = sum(number for _, number in errors[_SHOWN_ERRORS:])
+    return ", ".join([*shown, f"{count(rest)} others"] if rest else shown)
+
+
+def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "".join(f"{line}\n" for line in lines)

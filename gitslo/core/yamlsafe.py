@@ -1,0 +1,582 @@
+"""The budgeted YAML reader: bytes -> nodes with exact positions, or `Refused`. The only file that imports ruamel.
+
+`gitslo.core.schema` (contracts), `gitslo.core.discover` and the byte-precise edits (manifests) read through here.
+
+Invariants:
+    * Budgets hold while events stream, before anything is composed: an alias bomb or 100,000 brackets cost what they
+      weigh on disk, not what they would unfold to (a bomb of 400 bytes held a JSON Schema validator for 8 s).
+    * Whatever the bytes, the answer is a tuple of nodes or `Refused`; no other exception, no recursion.
+    * Offsets index the decoded text exactly, line ends as they are in the file, so that edits can cut bytes by them.
+    * Only the YAML 1.2 core schema is resolved: no tags, no timestamps, no `yes`, no sexagesimals.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.parser import Parser
+from ruamel.yaml.reader import Reader
+from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.scanner import Scanner
+
+from gitslo.errors import Problem, Refused
+
+__all__ = [
+    "CONTRACT",
+    "MANIFEST",
+    "PIPELINE",
+    "Budget",
+    "Mapping",
+    "Mark",
+    "Node",
+    "Plain",
+    "Scalar",
+    "Sequence",
+    "locate",
+    "locate_key",
+    "plain",
+    "pointer_to",
+    "read_document",
+    "read_documents",
+]
+
+Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
+"""A document as JSON would carry it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a file: 1-based line and column, and the index into the decoded text."""
+
+    line: int
+    column: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A single value.
+
+    Attributes:
+        value: its text after YAML's own unquoting and folding.
+        style: `` (plain), `'`, `"`, `|` or `>`.
+        start, end: [start, end) covers the quotes and the block header, not the anchor. A value that is not there has
+            start == end.
+        anchor: the name it was given with `&`, or empty.
+        alias: where the `*` stood through which this node was reached, or None where it was written in place. Nodes
+            inside it have none: an editor must look at every node on its way down.
+    """
+
+    value: str
+    style: str
+    start: Mark
+    end: Mark
+    anchor: str = ""
+    alias: Mark | None = None
+
+    @property
+    def missing(self) -> bool:
+        """Whether nothing at all is written here (`key:`)."""
+        return not self.value and not self.style
+
+    def data(self) -> str | int | float | bool | None:
+        """The value by the YAML 1.2 core schema; everything quoted is text."""
+        return self.value if self.style else _resolve(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list; `flow` for `[...]`. See Scalar for the other attributes; a block's end is where the next token starts."""
+
+    items: tuple[Node, ...]
+    start: Mark
+    end: Mark
+    flow: bool
+    anchor: str = ""
+    alias: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys and values in the file's order; `flow` for `{...}`. Keys are unique by their text.
+
+    Merge keys are resolved: what `<<` brought stands behind the mapping's own entries, its values with `alias` set.
+    """
+
+    entries: tuple[tuple[Scalar, Node], ...]
+    start: Mark
+    end: Mark
+    flow: bool
+    anchor: str = ""
+    alias: Mark | None = None
+
+    def get(self, key: str) -> Node | None:
+        """The value of a key, or None where there is no such key."""
+        return next((value for name, value in self.entries if name.value == key), None)
+
+
+Node = Scalar | Sequence | Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much one file may weigh.
+
+    Attributes:
+        bytes: of the file; also bounds the text that aliases unfold to, at four times this.
+        depth: of nested lists and mappings; aliases count with the depth of what they stand for.
+        nodes: lists, mappings, keys, values and documents; an alias counts as all that it stands for, each time.
+        aliases: whether anchors, aliases and merge keys are understood at all.
+        documents: whether several documents are.
+    """
+
+    bytes: int
+    depth: int
+    nodes: int
+    aliases: bool
+    documents: bool
+
+
+CONTRACT = Budget(bytes=256 * 1024, depth=32, nodes=20_000, aliases=False, documents=False)
+PIPELINE = Budget(bytes=1024 * 1024, depth=32, nodes=100_000, aliases=False, documents=False)
+MANIFEST = Budget(bytes=256 * 1024, depth=32, nodes=20_000, aliases=True, documents=True)
+
+_UNFOLDED = 4
+"""How many times the byte budget aliases may unfold to."""
+
+_BANNED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # CVE-2021-42574: text that reads otherwise than it is
+    "\u200b\u2028\u2029\u2060-\u2064\ufeff\ufff9-\ufffb"  # invisible, or line ends to some and not to others
+    "\ud800-\udfff\ufffe\uffff"
+    "\U000e0000-\U000e007f]"  # invisible tag characters
+)
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_LONGEST_NUMBER = 64
+_LARGEST_INT = 2**63 - 1
+_NUMBER_STARTS = frozenset("+-.0123456789")
+
+
+def read_documents(data: bytes, *, file: str, budget: Budget) -> tuple[Node, ...]:
+    """Every document of a file, in order; empty for a file without any.
+
+    Args:
+        data: the file's bytes, UTF-8.
+        file: its path as its author knows it, for errors.
+        budget: CONTRACT, PIPELINE or MANIFEST.
+
+    Raises:
+        Refused: it is no YAML, or more than the budget, or holds what no file of ours or of Kubernetes needs.
+    """
+    text = _decode(data, file, budget)
+    reading = _Reading(text, file, budget)
+    try:
+        return tuple(reading.documents())
+    except Refused:
+        raise
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = ", ".join(str(part) for part in (error.context, error.problem) if part)
+        hint = "indent with spaces, YAML knows no tabs" if "'\\t'" in what else ""
+        reading.refuse(f"no valid YAML: {what}", reading.last if mark is None else _mark(mark), hint)
+    except Exception as error:  # noqa: BLE001 - the scanner fails in many ways on bytes nobody wrote by hand
+        reading.refuse(f"no valid YAML: {type(error).__name__} near here", reading.last)
+
+
+def read_document(data: bytes, *, file: str, budget: Budget) -> Node:
+    """The one document of a file.
+
+    Raises:
+        Refused: as `read_documents`, or there is no document in it, or more than one.
+    """
+    documents = read_documents(data, file=file, budget=budget)
+    if len(documents) != 1:
+        found = "nothing" if not documents else f"{len(documents)} documents"
+        raise Refused(Problem(f"expected one YAML document and found {found}", file=file, line=1, column=1))
+    return documents[0]
+
+
+def plain(node: Node) -> Plain:
+    """The node as JSON would carry it; keys are text. As deep as the budget allowed, never deeper."""
+    match node:
+        case Scalar():
+            return node.data()
+        case Sequence():
+            return [plain(item) for item in node.items]
+        case Mapping():
+            return {key.value: plain(value) for key, value in node.entries}
+
+
+def pointer_to(*parts: str | int) -> str:
+    """The JSON pointer (RFC 6901) of a path of keys and indices."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def locate(node: Node, pointer: str) -> Mark | None:
+    """Where the value at a JSON pointer starts, or its key where the value is missing; None: there is no such value."""
+    found = _walk(node, pointer)
+    if found is None:
+        return None
+    key, value = found
+    missing = isinstance(value, Scalar) and value.missing
+    return key.start if missing and key is not None else value.start
+
+
+def locate_key(node: Node, pointer: str) -> Mark | None:
+    """Where the key at a JSON pointer starts (list items: the item); None: there is no such key."""
+    found = _walk(node, pointer)
+    if found is None:
+        return None
+    key, value = found
+    return value.start if key is None else key.start
+
+
+def _walk(node: Node, pointer: str) -> tuple[Scalar | None, Node] | None:
+    key: Scalar | None = None
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        match node:
+            case Mapping():
+                entry = next((entry for entry in node.entries if entry[0].value == name), None)
+                if entry is None:
+                    return None
+                key, node = entry
+            case Sequence():
+                if not (name.isascii() and name.isdigit()) or len(name) > _LONGEST_NUMBER:
+                    return None
+                index = int(name)
+                if index >= len(node.items):
+                    return None
+                key, node = None, node.items[index]
+            case Scalar():
+                return None
+    return key, node
+
+
+# --------------------------------------------------------------------------- bytes -> text
+
+
+def _decode(data: bytes, file: str, budget: Budget) -> str:
+    if len(data) > budget.bytes:
+        raise Refused(Problem(f"the file has {len(data)} bytes, at most {budget.bytes} are read", file=file))
+    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        message = "the file starts with a byte order mark"
+        raise Refused(Problem(message, file=file, line=1, column=1, hint="save it as UTF-8 without one"))
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        mark = _mark_at(before, len(before))
+        message = f"byte 0x{data[error.start]:02x} is no UTF-8"
+        raise Refused(
+            Problem(message, file=file, line=mark.line, column=mark.column, hint="save the file as UTF-8")
+        ) from None
+    banned = _BANNED.search(text)
+    if banned is not None:
+        mark = _mark_at(text, banned.start())
+        raise Refused(Problem(_banned(banned.group()), file=file, line=mark.line, column=mark.column))
+    return text
+
+
+def _mark_at(text: str, offset: int) -> Mark:
+    before = text[:offset]
+    breaks = list(re.finditer(r"\r\n|\r|\n", before))
+    return Mark(len(breaks) + 1, offset - (breaks[-1].end() if breaks else 0) + 1, offset)
+
+
+def _banned(character: str) -> str:
+    return f"the character U+{ord(character):04X} is not printable text"
+
+
+def _resolve(value: str) -> str | int | float | bool | None:
+    if value in _NULL:
+        return None
+    if value in _BOOL:
+        return _BOOL[value]
+    if value[0] not in _NUMBER_STARTS or len(value) > _LONGEST_NUMBER:
+        return value
+    if _INT.fullmatch(value):
+        return int(value, 0) if value[:2] in {"0o", "0x"} else int(value)
+    if _FLOAT.fullmatch(value):
+        return float(value)
+    return value
+
+
+# --------------------------------------------------------------------------- text -> events -> nodes
+
+
+class _Events(Reader, Scanner, Parser, VersionedResolver):
+    """ruamel's pure event parser, put together without its loader (which looks for plug-ins on disk)."""
+
+    def __init__(self, text: str) -> None:
+        self.comment_handling = None
+        Reader.__init__(self, text, loader=self)
+        Scanner.__init__(self, loader=self)
+        Parser.__init__(self, loader=self)
+        VersionedResolver.__init__(self, None, loader=self)
+
+    def stream(self) -> Iterator[Any]:
+        while self.check_event():
+            yield self.get_event()
+
+
+def _mark(mark: Any) -> Mark:
+    return Mark(mark.line + 1, mark.column + 1, mark.index)
+
+
+@dataclass(slots=True)
+class _Size:
+    """What a finished node weighs: an alias to it costs this again."""
+
+    nodes: int
+    height: int
+    text: int
+
+
+class _Open:
+    """A collection whose end has not come yet."""
+
+    def __init__(self, event: Any, start: Mark, *, mapping: bool) -> None:
+        self.mapping = mapping
+        self.start = start
+        self.anchor: str = event.anchor or ""
+        self.flow = bool(event.flow_style)
+        self.items: list[Node] = []
+        self.keys: dict[str, Scalar] = {}
+        self.key: Scalar | None = None
+        self.merges: list[Mapping] = []
+        self.merge_mark: Mark | None = None
+        self.size = _Size(1, 1, 0)
+
+    def add_size(self, size: _Size) -> None:
+        self.size.nodes += size.nodes
+        self.size.text += size.text
+        self.size.height = max(self.size.height, size.height + 1)
+
+
+class _Reading:
+    """One file being read: what has been used of its budget, and what is still open."""
+
+    def __init__(self, text: str, file: str, budget: Budget) -> None:
+        self.text = text
+        self.file = file
+        self.budget = budget
+        self.last = Mark(1, 1, 0)
+        self.nodes = 0
+        self.unfolded = 0
+        self.open: list[_Open] = []
+        self.anchors: dict[str, tuple[Node, _Size]] = {}
+        self.started: set[str] = set()
+        self.root: Node | None = None
+
+    def refuse(self, message: str, mark: Mark, hint: str = "") -> NoReturn:
+        raise Refused(Problem(message, file=self.file, line=mark.line, column=mark.column, hint=hint)) from None
+
+    def documents(self) -> Iterator[Node]:
+        count = 0
+        for event in _Events(self.text).stream():
+            self.last = _mark(event.start_mark)
+            if isinstance(event, DocumentStartEvent):
+                count += 1
+                self._begin_document(event, count)
+            elif isinstance(event, NodeEvent):
+                self._begin_node(event)
+            elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+                self._end_collection(_mark(event.end_mark))
+            if self.root is not None and not self.open:
+                yield self.root
+                self.root = None
+
+    def _begin_document(self, event: DocumentStartEvent, count: int) -> None:
+        if count > 1 and not self.budget.documents:
+            self.refuse("a second document starts here and this file may have only one", self.last, "remove the `---`")
+        if event.version is not None or event.tags:
+            self.refuse("YAML directives (`%...`) are not allowed", self.last, "remove the lines that start with `%`")
+        self._count(1)
+        self.anchors.clear()
+        self.started.clear()
+
+    def _begin_node(self, event: Any) -> None:
+        if isinstance(event, AliasEvent):
+            self._alias(event)
+            return
+        if event.ctag is not None:
+            self.refuse("YAML tags (`!...`) are not allowed", self.last, "remove the tag")
+        if event.anchor:
+            if not self.budget.aliases:
+                self.refuse("YAML anchors (`&...`) are not allowed in this file", self.last, "write the value out")
+            self.started.add(event.anchor)
+            self.anchors.pop(event.anchor, None)
+        self._count(1)
+        if isinstance(event, ScalarEvent):
+            scalar = self._scalar(event)
+            self._finish(scalar, _Size(1, 0, len(scalar.value)))
+            return
+        mapping = isinstance(event, MappingStartEvent)
+        if self.open and self.open[-1].mapping and self.open[-1].key is None:
+            kind = "mapping" if mapping else "list"
+            self.refuse(
+                f"a {kind} stands where a key is expected", self.last, "quote `{{ ... }}`; a template is no YAML yet"
+            )
+        if len(self.open) >= self.budget.depth:
+            self.refuse(f"nested deeper than {self.budget.depth} levels", self.last)
+        assert mapping or isinstance(event, SequenceStartEvent)  # noqa: S101 - the parser has four kinds of nodes
+        self.open.append(_Open(event, self._content_start(event), mapping=mapping))
+
+    def _content_start(self, event: Any) -> Mark:
+        """Where the node itself starts: an event starts at its anchor."""
+        if not event.anchor:
+            return self.last
+        offset = self.last.offset + 1 + len(event.anchor)
+        skipped = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*").match(self.text, offset)
+        return _mark_at(self.text, offset if skipped is None else skipped.end())
+
+    def _scalar(self, event: ScalarEvent) -> Scalar:
+        style = str(event.style or "")
+        value = self._printable(str(event.value), style)
+        end = _mark(event.end_mark)
+        start = self._content_start(event)
+        if start.offset > end.offset:  # an anchor with nothing behind it
+            start = end
+        if not style:
+            self._finite(value)
+        return Scalar(value, style, start, end, event.anchor or "")
+
+    def _printable(self, value: str, style: str) -> str:
+        """Escapes in double quotes can say what the text itself may not."""
+        if style != '"':
+            return value
+        try:
+            value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            self.refuse("half of a surrogate pair is no character", self.last)
+        banned = _BANNED.search(value)
+        if banned is not None:
+            self.refuse(_banned(banned.group()), self.last)
+        return value
+
+    def _finite(self, value: str) -> None:
+        if not value or value[0] not in _NUMBER_STARTS:
+            return
+        number = _INT.fullmatch(value) or _FLOAT.fullmatch(value)
+        if _NOT_FINITE.fullmatch(value) or (
+            number
+            and (
+                len(value) > _LONGEST_NUMBER
+                or (isinstance(data := _resolve(value), int) and abs(data) > _LARGEST_INT)
+                or (isinstance(data, float) and not math.isfinite(data))
+            )
+        ):
+            shown = value if len(value) <= _LONGEST_NUMBER else value[:16] + "…"
+            self.refuse(f"`{shown}` is no finite number of at most 64 bits", self.last, "quote it if it is text")
+
+    def _count(self, nodes: int) -> None:
+        self.nodes += nodes
+        if self.nodes > self.budget.nodes:
+            self.refuse(f"more than {self.budget.nodes} nodes", self.last)
+
+    def _alias(self, event: AliasEvent) -> None:
+        name = str(event.anchor)
+        if not self.budget.aliases:
+            self.refuse("YAML aliases (`*...`) are not allowed in this file", self.last, "write the value out")
+        if name not in self.anchors:
+            inside = name in self.started
+            self.refuse(
+                f"the alias `*{name}` " + ("is inside its own anchor" if inside else "has no anchor"), self.last
+            )
+        node, size = self.anchors[name]
+        self._unfold(size)
+        self._finish(replace(node, alias=self.last), size)
+
+    def _unfold(self, size: _Size) -> None:
+        self._count(size.nodes)
+        self.unfolded += size.text
+        if self.unfolded > _UNFOLDED * self.budget.bytes:
+            self.refuse("aliases unfold to more text than is read", self.last)
+        if len(self.open) + size.height > self.budget.depth:
+            self.refuse(f"nested deeper than {self.budget.depth} levels", self.last)
+
+    def _finish(self, node: Node, size: _Size) -> None:
+        """Put a finished node where it belongs."""
+        if node.anchor and node.alias is None:
+            self.anchors[node.anchor] = (node, size)
+        if not self.open:
+            self.root = node
+            return
+        parent = self.open[-1]
+        parent.add_size(size)
+        if not parent.mapping:
+            parent.items.append(node)
+        elif parent.key is None:
+            parent.key = self._key(parent, node)
+        elif parent.key.value == "<<" and not parent.key.style:
+            self._merge(parent, node)
+            parent.key = None
+        else:
+            parent.items.append(node)
+            parent.key = None
+
+    def _key(self, parent: _Open, node: Node) -> Scalar:
+        if not isinstance(node, Scalar):
+            self.refuse("an alias of a list or mapping stands where a key is expected", self.last)
+        if node.missing:
+            self.refuse("a key is expected before `:`", self.last)
+        if node.value in parent.keys or (node.value == "<<" and not node.style and parent.merge_mark is not None):
+            first = parent.merge_mark if node.value not in parent.keys else parent.keys[node.value].start
+            line = "" if first is None else f"; the first is on line {first.line}"
+            self.refuse(f"the key `{_short(node.value)}` is there twice{line}", self.last)
+        if node.value == "<<" and not node.style:
+            if not self.budget.aliases:
+                self.refuse("merge keys (`<<`) are not allowed in this file", self.last, "write the values out")
+            parent.merge_mark = node.start
+        else:
+            parent.keys[node.value] = node
+        return node
+
+    def _merge(self, parent: _Open, node: Node) -> None:
+        sources = node.items if isinstance(node, Sequence) else (node,)
+        for source in sources:
+            if not isinstance(source, Mapping):
+                self.refuse("a merge key (`<<`) takes a mapping or a list of mappings", self.last)
+            through = source.alias or node.alias
+            if through is not None:
+                entries = tuple((key, replace(value, alias=through)) for key, value in source.entries)
+                source = replace(source, entries=entries)  # noqa: PLW2901 - the same mapping, marked
+            parent.merges.append(source)
+
+    def _end_collection(self, end: Mark) -> None:
+        done = self.open.pop()
+        if not done.mapping:
+            sequence = Sequence(tuple(done.items), done.start, end, done.flow, done.anchor)
+            self._finish(sequence, done.size)
+            return
+        entries = list(zip(done.keys.values(), done.items, strict=True))
+        merged = set(done.keys)
+        for source in done.merges:
+            fresh = [entry for entry in source.entries if entry[0].value not in merged]
+            merged.update(key.value for key, _ in fresh)
+            entries.extend(fresh)
+        self._finish(Mapping(tuple(entries), done.start, end, done.flow, done.anchor), done.size)
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= _LONGEST_NUMBER else value[:_LONGEST_NUMBER] + "…"

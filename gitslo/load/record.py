@@ -1,0 +1,245 @@
+"""What became of every request: counts by intended second for the verdict, samples for the histograms.
+
+Called by the connections (for every request) and by the worker's ticks. The usual case, a good and quick response,
+appends two numbers to two lists and comes nowhere near this file's code; `settle` takes everything else. Folding the
+numbers into histograms happens in slices between the requests.
+
+Invariants
+- A cell's `total` grows when an arrival is released, whatever becomes of it; so a second's total is what the schedule
+  intended, and nothing that goes wrong later can shrink it.
+- A request that is neither good nor within every limit goes through `settle` exactly once.
+- Beyond a watermark every unfinished request has already broken the limit, so counting it as bad is not a guess. Only
+  its `late` may still change, and only downwards: as long as we do not know, our own lag is taken to be the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import sub
+
+from gitslo.load.histogram import fold
+from gitslo.load.messages import Counted, Limit
+from gitslo.model import Second
+
+__all__ = ["NEVER", "Cell", "Recorder", "Unfinished"]
+
+NEVER = math.inf
+"""For `settle`: no lag of ours made this request bad."""
+
+LIVE_BITS = 7
+"""About 1 %: enough for the live view."""
+
+Unfinished = tuple["Cell", float, float]
+"""A request under way: its cell, its intended time (monotonic seconds) and our own lag so far."""
+
+
+class _Sink:
+    """The samples of one endpoint, judged or not, and what they were folded into."""
+
+    __slots__ = ("direct_lag", "direct_response", "judged", "lag", "queue", "queued", "response", "service")
+
+    def __init__(self, judged: bool) -> None:
+        self.judged = judged
+        self.direct_response: list[float] = []
+        self.direct_lag: list[float] = []
+        self.queued: list[tuple[float, float, float]] = []
+        self.response: dict[int, int] = {}
+        self.service: dict[int, int] = {}
+        self.lag: dict[int, int] = {}
+        self.queue: dict[int, int] = {}
+
+
+class Cell:
+    """The requests of one endpoint that are intended in one second.
+
+    Attributes:
+        at: whole seconds since the start.
+        request: the bytes.
+        head: the answer has no body whatever its header says.
+        brisk: seconds; a good response within it is within every limit.
+        add_response, add_lag: take the samples of a good, brisk, unqueued request.
+        total: released so far.
+        bad, late: per objective.
+    """
+
+    __slots__ = (
+        "add_lag", "add_queued", "add_response", "at", "bad", "brisk", "endpoint", "head", "judged", "late", "limits",
+        "request", "size", "total",
+    )  # fmt: skip
+
+    def __init__(
+        self, at: int, endpoint: int, request: bytes, limits: Sequence[tuple[int, float]], brisk: float, sink: _Sink
+    ) -> None:
+        self.at = at
+        self.endpoint = endpoint
+        self.request = request
+        self.size = len(request)
+        self.head = request.startswith(b"HEAD ")
+        self.judged = sink.judged
+        self.limits = limits
+        self.brisk = brisk
+        self.total = 0
+        self.bad = dict.fromkeys((index for index, _ in limits), 0)
+        self.late = dict.fromkeys((index for index, _ in limits), 0)
+        self.add_response = sink.direct_response.append
+        self.add_lag = sink.direct_lag.append
+        self.add_queued = sink.queued.append
+
+
+class Recorder:
+    """All counts and samples of one worker."""
+
+    def __init__(self, requests: Sequence[bytes], limits: Sequence[Limit], timeout: float) -> None:
+        self.timeout = timeout
+        self.errors = 0
+        self.kinds: list[dict[str, int]] = [{} for _ in requests]
+        self.unsent = [0 for _ in requests]
+        self.hindered = [0 for _ in requests]
+        self.unsent_total = 0
+        self.sinks = [{judged: _Sink(judged) for judged in (False, True)} for _ in requests]
+        self.live_responses: dict[int, int] = {}
+        self.live_lags: dict[int, int] = {}
+        self._bytes = requests
+        self._marks = [timeout if limit.above is None else limit.above for limit in limits]
+        self._limits = [
+            [(index, mark) for index, mark in enumerate(self._marks) if limits[index].endpoint in {None, endpoint}]
+            for endpoint in range(len(requests))
+        ]
+        self._cells: dict[int, list[Cell]] = {}
+        self._shown = [0 for _ in limits]
+        self._dirty: set[int] = set()
+
+    def cells(self, at: int, judged: bool) -> list[Cell]:
+        """Fresh cells, one per endpoint, for arrivals of second `at`."""
+        made = [
+            Cell(at, index, request, limits, min([self.timeout, *(mark for _, mark in limits)]), sinks[judged])
+            for index, (request, limits, sinks) in enumerate(zip(self._bytes, self._limits, self.sinks, strict=True))
+        ]
+        self._cells.setdefault(at, []).extend(made)
+        return made
+
+    def settle(self, cell: Cell, response: float, lag: float, queue: float, kind: str, own: float | None) -> None:
+        """Count a finished request that was sent.
+
+        Args:
+            cell: where it belongs.
+            response, lag, queue: seconds.
+            kind: why it failed, or empty for a good status (which may still be too slow).
+            own: seconds it would have taken without our lag; NEVER where lag is no excuse; None: `response - lag`.
+        """
+        if own is None:
+            own = response - lag
+        if not kind and response > self.timeout:
+            kind = "timeout"
+        stands = self.timeout if kind == "timeout" else response
+        cell.add_queued((stands, lag, queue))
+        self._count(cell, response, kind, own)
+
+    def never_sent(self, cell: Cell, lag: float, kind: str, *, hindered: bool = False, excused: bool = False) -> None:
+        """Count an arrival that could not be sent: it failed, and stands at the time-out.
+
+        Args:
+            cell: where it belongs.
+            lag: seconds of our own.
+            kind: why.
+            hindered: by this machine rather than by the target.
+            excused: only our own lag made it so.
+        """
+        self.unsent_total += 1
+        sink = self.sinks[cell.endpoint][cell.judged]
+        if cell.judged:
+            (self.hindered if hindered else self.unsent)[cell.endpoint] += 1
+            fold((self.timeout,), sink.response)
+            fold((lag,), sink.lag)
+        fold((self.timeout,), self.live_responses, LIVE_BITS)
+        fold((lag,), self.live_lags, LIVE_BITS)
+        self._count(cell, self.timeout, kind, 0.0 if excused else NEVER)
+
+    def _count(self, cell: Cell, response: float, kind: str, own: float) -> None:
+        for index, mark in cell.limits:
+            if kind or response > mark:
+                cell.bad[index] += 1
+                if own <= mark:
+                    cell.late[index] += 1
+        self._dirty.add(cell.at)
+        if kind:
+            self.errors += 1
+            if cell.judged:
+                kinds = self.kinds[cell.endpoint]
+                kinds[kind] = kinds.get(kind, 0) + 1
+
+    def fold(self, most: int) -> None:
+        """Move up to `most` samples of every kind from the lists into the histograms."""
+        for sinks in self.sinks:
+            for sink in sinks.values():
+                if sink.direct_response:
+                    responses, lags = sink.direct_response[:most], sink.direct_lag[:most]
+                    del sink.direct_response[: len(responses)]
+                    del sink.direct_lag[: len(lags)]
+                    self._fold(sink, responses, lags, None)
+                if sink.queued:
+                    taken = sink.queued[:most]
+                    del sink.queued[: len(taken)]
+                    self._fold(sink, *(list(column) for column in zip(*taken, strict=True)))
+
+    def _fold(self, sink: _Sink, responses: list[float], lags: list[float], queues: list[float] | None) -> None:
+        fold(responses, self.live_responses, LIVE_BITS)
+        fold(lags, self.live_lags, LIVE_BITS)
+        if sink.judged:
+            fold(responses, sink.response)
+            fold(lags, sink.lag)
+            fold(repeat(0.0, len(lags)) if queues is None else queues, sink.queue)
+            sent = map(sub, responses, lags)
+            fold(sent if queues is None else map(sub, sent, queues), sink.service)
+
+    def counted(self, elapsed: float, now: float, unfinished: Iterable[Unfinished]) -> tuple[Counted, ...]:
+        """The seconds, per objective, whose watermark has passed and that are new or may have changed.
+
+        Args:
+            elapsed: seconds since the start.
+            now: the same moment on the monotonic clock.
+            unfinished: every request under way.
+        """
+        pending: dict[tuple[int, int], list[int]] = {}
+        touched = set(self._dirty)
+        for cell, intended, lag in unfinished:
+            touched.add(cell.at)
+            for index, mark in cell.limits:
+                counts = pending.setdefault((index, cell.at), [0, 0])
+                counts[0] += 1
+                counts[1] += now - intended - lag <= mark
+        found = []
+        for index, mark in enumerate(self._marks):
+            end = max(self._shown[index], math.floor(round(elapsed - mark, 9)))
+            seconds = {at for at in touched if at < end}.union(range(self._shown[index], end))
+            self._shown[index] = end
+            found.append(Counted(index, self._seconds(index, seconds, pending)))
+        # A second that one objective does not show yet is new to it later anyway.
+        self._dirty.clear()
+        return tuple(entry for entry in found if entry.seconds)
+
+    def everything(self) -> tuple[Counted, ...]:
+        """Every second of every objective, when nothing is under way any more."""
+        return tuple(Counted(index, self._seconds(index, set(self._cells), {})) for index in range(len(self._marks)))
+
+    def _seconds(self, index: int, ats: set[int], pending: dict[tuple[int, int], list[int]]) -> tuple[Second, ...]:
+        seconds = []
+        for at in sorted(ats):
+            total = bad = late = 0
+            for cell in self._cells.get(at, ()):
+                if index in cell.bad:
+                    total += cell.total
+                    bad += cell.bad[index]
+                    late += cell.late[index]
+            if total:
+                more_bad, more_late = pending.get((index, at), (0, 0))
+                seconds.append(Second(at, total, bad + more_bad, late + more_late))
+        return tuple(seconds)
+
+    def judged_requests(self, endpoint: int) -> int:
+        """Judged arrivals of one endpoint."""
+        return sum(
+            cell.total for cells in self._cells.values() for cell in cells if cell.judged and cell.endpoint == endpoint
+        )

@@ -1,0 +1,310 @@
+"""One worker's run: releases its arrivals at their moments, watches over them, and reports. Called by `worker`.
+
+The pacer is one timer with an absolute deadline. Whenever it fires, every arrival that is due is released with its own
+intended time; nothing is skipped and nothing is moved. Everything that is not a request (time-outs, histograms,
+reports) is done in short ticks between them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle
+
+from gitslo.load.histogram import Histogram, fold
+from gitslo.load.http1 import Connection, Pool
+from gitslo.load.messages import Assignment, End, EndpointEnd, Line, Report
+from gitslo.load.record import LIVE_BITS, Cell, Recorder
+from gitslo.load.request import render
+from gitslo.load.schedule import Schedule, interleave
+from gitslo.load.timer import DeadlineTimer
+from gitslo.model import Seconds
+
+__all__ = ["Shard", "tolerated_lag"]
+
+TICK = 0.01
+STALL = 0.005
+"""Ticks later than this by more mean that the process stood still: uvloop's own timers are 1 ms."""
+SLICE = 512
+"""Samples folded per tick and list: about 0.2 ms."""
+CHUNK = 1024
+"""Arrivals computed at a time: about 0.1 ms."""
+MARGIN = 0.5
+"""Seconds before the deadline by which everything must be settled, so that the result can still be written."""
+
+clock = time.monotonic
+
+
+def tolerated_lag(limits: tuple[float, ...]) -> float:
+    """Seconds of our own lag that a measurement may bear: 1 ms, or 10 % of the tightest latency limit if that is more."""
+    return max(0.001, 0.1 * min(limits)) if limits else 0.001
+
+
+class Shard:
+    """The load of one worker.
+
+    Attributes:
+        finished: set when the last request is settled, or the load has been given up.
+    """
+
+    def __init__(self, assignment: Assignment, received: float, tell: Callable[[Line], None]) -> None:
+        self.finished = asyncio.Event()
+        self._a = assignment
+        self._tell = tell
+        self._deadline = received + assignment.deadline
+        requests = [render(endpoint, assignment.target, assignment.run_id) for endpoint in assignment.endpoints]
+        self._recorder = Recorder(requests, assignment.limits, assignment.timeout)
+        tolerance = tolerated_lag(tuple(limit.above for limit in assignment.limits if limit.above is not None))
+        self.pool = Pool(assignment, self._recorder, tolerance)
+        self._schedule = Schedule(assignment.stages)
+        pattern = interleave([endpoint.weight for endpoint in assignment.endpoints])
+        count = len(pattern)
+        # Our arrivals are shard, shard + shards, ...: their endpoints repeat with this period.
+        self._order = cycle([pattern[(assignment.shard + k * assignment.shards) % count] for k in range(count)])
+        self._edges = sorted({edge for stretch in assignment.judged for edge in stretch})
+        self._due: list[float] = []
+        self._chunks: Iterator[tuple[int, bool, list[float]]] = iter(())
+        self._cells: list[Cell] = []
+        self._released = 0
+        self._window: tuple[float, float] | None = None
+        self._judged_for = self._judged_took = 0.0
+        self._stopped_at: float | None = None
+        self._ended_at = 0.0
+        self._cut = ""
+        self._busy = 0.0
+        self._second_end = 0.0
+
+    # ------------------------------------------------------------ start and stop
+
+    def start(self, at: float) -> None:
+        """Begin: second 0 of the schedule is `at` on the monotonic clock."""
+        self._t0 = at
+        self._loop = asyncio.get_running_loop()
+        self._timer = DeadlineTimer()
+        self._cpu0 = time.process_time()
+        self._tick_due = clock() + TICK
+        self._reports = 1
+        self._last_release = self._deadline - self._a.timeout - MARGIN - at
+        self._loop.call_later(TICK, self._tick)
+        if self._a.closed:
+            self._loop.call_later(max(0.0, at - clock()), self._start_closed)
+        else:
+            self._chunks = self._plan()
+            self._loop.add_reader(self._timer.fd, self._release)
+            self._release()
+
+    def stop(self, cut: str = "") -> None:
+        """Release nothing more; what is under way is drained."""
+        if self._stopped_at is not None:
+            return
+        now = clock() - self._t0
+        if self._a.closed:
+            self.pool.hungry = self.pool.starved = None
+            self._ended_at = min(now, self._schedule.duration)
+        elif self._due:
+            self._ended_at = max(0.0, min(now, self._due[-1] - self._t0))
+        else:
+            self._ended_at = self._schedule.duration
+        self._close_window(now)
+        self._stopped_at = now
+        self._busy = (time.process_time() - self._cpu0) / max(now, 1e-3)
+        self._cut = cut
+        self._due = []
+        self._chunks = iter(())
+        self._timer.stop()
+
+    # ------------------------------------------------------------ the open loop
+
+    def _plan(self) -> Iterator[tuple[int, bool, list[float]]]:
+        """Our arrivals, absolute times, latest first, in chunks: (second, judged, times)."""
+        step, shard, t0 = self._a.shards, self._a.shard, self._t0
+        for block in self._schedule.blocks(self._edges):
+            window = next(((a, b) for a, b in self._a.judged if a <= block.start < b), None)
+            self._enter(window)
+            cells = None
+            first = block.first + (shard - block.first) % step
+            while first < block.stop:
+                stop = min(block.stop, first + CHUNK * step)
+                times = [t0 + moment for moment in self._schedule.moments(first, stop, step)]
+                times.reverse()
+                if cells is None:
+                    cells = self._cells = self._recorder.cells(block.second, window is not None)
+                yield block.second, window is not None, times
+                first += len(times) * step
+        self._enter(None)
+
+    def _release(self) -> None:
+        """Release every arrival that is due, each with its own intended time, and set the timer for the next."""
+        due, order, send = self._due, self._order, self.pool.send
+        cells = self._cells
+        now = clock()
+        while True:
+            if not due:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    self.stop()
+                    return
+                due = self._due = chunk[2]
+                cells = self._cells
+                now = clock()
+            intended = due[-1]
+            if intended > now:
+                now = clock()
+                if intended > now:
+                    break
+            due.pop()
+            cell = cells[next(order)]
+            cell.total += 1
+            self._released += 1
+            send(cell, intended, now - intended)
+            now = clock()
+        self._timer.arm(intended)
+
+    def _enter(self, window: tuple[float, float] | None) -> None:
+        """The next arrivals lie in `window`, a judged stretch, or in none."""
+        if window != self._window:
+            self._close_window(clock() - self._t0)
+            self._window = window
+
+    def _close_window(self, now: float) -> None:
+        """All arrivals of the judged stretch under way have been released, or we stop: how long did it really take?"""
+        if self._window is not None:
+            start, end = self._window
+            reached = end if now >= end or not self._due else max(start, self._due[-1] - self._t0)
+            self._judged_for += max(0.0, min(reached, self._schedule.duration) - start)
+            self._judged_took += max(0.0, max(now, min(reached, self._schedule.duration)) - start)
+            self._window = None
+
+    # ------------------------------------------------------------ the closed loop
+
+    def _start_closed(self) -> None:
+        self.pool.hungry = self._feed
+        self.pool.starved = self._starve
+        self.pool.feed_all()
+
+    def _closed_cell(self, now: float) -> Cell:
+        elapsed = now - self._t0
+        if elapsed >= self._second_end:
+            at = int(elapsed)
+            judged = any(a <= at and at + 1 <= b for a, b in self._a.judged)
+            self._cells = self._recorder.cells(at, judged)
+            self._second_end = at + 1.0
+        cell = self._cells[next(self._order)]
+        cell.total += 1
+        self._released += 1
+        return cell
+
+    def _feed(self, connection: Connection) -> None:
+        now = clock()
+        connection.transmit(self._closed_cell(now), now, 0.0, 0.0)
+
+    def _starve(self, kind: str, hindered: bool) -> None:
+        self._recorder.never_sent(self._closed_cell(clock()), 0.0, kind, hindered=hindered)
+
+    # ------------------------------------------------------------ ticks
+
+    def _tick(self) -> None:
+        if self.finished.is_set():
+            return
+        now = clock()
+        if now - self._tick_due > STALL:
+            self.pool.excuse(self._tick_due, now)
+        self.pool.sweep(now)
+        self._recorder.fold(SLICE)
+        self._watch(now - self._t0)
+        if now - self._t0 >= self._reports:
+            self._report()
+        if self._stopped_at is not None and not self.pool.in_flight:
+            self.finished.set()
+            return
+        self._tick_due = clock() + TICK
+        self._loop.call_later(TICK, self._tick)
+
+    def _watch(self, elapsed: float) -> None:
+        """Stop where a bound is reached."""
+        if self.pool.traffic > self._a.max_bytes:
+            self.stop(f"the ceiling of {self._a.max_bytes * self._a.shards} bytes was reached")
+            self.pool.close("cut off at the byte ceiling")
+            return
+        if self._stopped_at is not None:
+            if elapsed > self._stopped_at + self._a.timeout + MARGIN or elapsed + MARGIN / 2 > self._last():
+                self.pool.close("cut off at the deadline")
+            return
+        if elapsed >= self._last_release:
+            self.stop("the deadline was near")
+        elif self._a.closed:
+            if elapsed >= self._schedule.duration:
+                self.stop()
+            elif self.pool.hungry is not None:
+                self.pool.refill(self._a.connections)
+        elif elapsed >= self._schedule.duration + self._a.timeout:
+            self.stop("the generator fell behind its schedule by more than the time-out")
+
+    def _last(self) -> float:
+        return self._deadline - self._t0
+
+    def _report(self) -> None:
+        now = clock()
+        if not self._a.closed and self._stopped_at is None:
+            self._release()
+        elapsed = now - self._t0
+        self._reports = int(elapsed) + 1
+        self._recorder.fold(1 << 30)
+        recorder, pool = self._recorder, self.pool
+        responses, recorder.live_responses = recorder.live_responses, {}
+        lags, recorder.live_lags = recorder.live_lags, {}
+        sent, done = self._totals()
+        self._tell(
+            Report(
+                elapsed=elapsed,
+                sent=sent,
+                done=done,
+                errors=recorder.errors,
+                in_flight=pool.in_flight,
+                responses=tuple(responses.items()),
+                lags=tuple(lags.items()),
+                counts=recorder.counted(elapsed, now, pool.unfinished()),
+            )
+        )
+
+    def _totals(self) -> tuple[int, int]:
+        sent = self._released - self._recorder.unsent_total - len(self.pool.pending)
+        return sent, self._released - self.pool.in_flight
+
+    # ------------------------------------------------------------ the end
+
+    def end(self) -> End:
+        """The result, once `finished` is set."""
+        self._recorder.fold(1 << 30)
+        self._timer.close()
+        sent, done = self._totals()
+        return End(
+            ended_at=self._ended_at,
+            planned=self._schedule.duration,
+            judged_for=self._judged_for,
+            judged_took=self._judged_took,
+            cpu=time.process_time(),
+            busy=self._busy,
+            sent=sent,
+            done=done,
+            errors=self._recorder.errors,
+            cut=self._cut,
+            exhausted=tuple(sorted(self.pool.exhausted)),
+            counts=self._recorder.everything(),
+            endpoints=tuple(self._endpoint(index) for index in range(len(self._a.endpoints))),
+        )
+
+    def _endpoint(self, index: int) -> EndpointEnd:
+        recorder, longest = self._recorder, Seconds(self._a.timeout)
+        sink = recorder.sinks[index][True]
+        return EndpointEnd(
+            requests=recorder.judged_requests(index),
+            unsent=recorder.unsent[index],
+            hindered=recorder.hindered[index],
+            errors=tuple(recorder.kinds[index].items()),
+            response=Histogram.of(sink.response, longest).encoded(),
+            service=Histogram.of(sink.service, longest).encoded(),
+            lag=Histogram.of(sink.lag, longest).encoded(),
+            queue=Histogram.of(sink.queue, longest).encoded(),
+        )

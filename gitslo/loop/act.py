@@ -1,0 +1,255 @@
+"""act(step): at most one effect, and every effect has a natural key, so that doing it twice equals doing it once.
+
+Called by the controller with the step that was decided. Failpoints stand before and after every effect: tests kill the
+process there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from gitslo.core.ledger import to_json
+from gitslo.core.render import commit_message, pull_request_body, pull_request_title, verdict_comment
+from gitslo.core.state import change_key, propose
+from gitslo.core.steps import (
+    CancelAttempt,
+    ClosePullRequest,
+    Comment,
+    DeleteBranch,
+    MergePullRequest,
+    Observation,
+    OpenPullRequest,
+    Propose,
+    PushChange,
+    RunCommand,
+    SetStatus,
+    StartAttempt,
+    Step,
+    Write,
+)
+from gitslo.errors import Conflict, Retry
+from gitslo.failpoints import failpoint
+from gitslo.loop.observe import branch_of, edits_of
+from gitslo.loop.sight import Sight
+from gitslo.model import Change, ChangeKind, CommitId, EnvironmentState, Run, WriteMode
+from gitslo.ports import Forge, RefUpdate
+
+__all__ = ["Actor", "Commands"]
+
+Commands = Callable[[str, Mapping[str, str], bytes], str]
+"""Runs an operator's command by name with these variables and this standard input; returns what went wrong, or ``."""
+
+MERGE_SUBJECT: Final = 72
+
+
+class Actor:
+    """Carries steps out on one repository and its forge."""
+
+    def __init__(
+        self,
+        sight: Sight,
+        forge: Forge,
+        *,
+        begin: Callable[[Observation], None],
+        cancel: Callable[[str, str, str], None],
+        commands: Commands,
+    ) -> None:
+        """Args: begin: starts the claimed attempt; cancel: (environment, nonce, reason)."""
+        self._sight = sight
+        self._forge = forge
+        self._begin = begin
+        self._cancel = cancel
+        self._commands = commands
+        self.told: dict[str, set[str]] = {}
+
+    def act(self, o: Observation, step: Step) -> None:  # noqa: C901, PLR0912 - one case per step
+        """Carry one step out.
+
+        Raises:
+            Conflict: somebody else moved first. Retry: no answer. Refused: a rule of the remote or the forge.
+        """
+        name = o.environment.name
+        match step:
+            case Write():
+                self._append(o, step.state, step.message, step.event, claim=step.claim)
+            case StartAttempt():
+                failpoint("attempt", "before")
+                self._begin(o)
+            case CancelAttempt():
+                self._cancel(name, step.nonce, step.reason)
+            case Propose():
+                self._propose(o, step)
+            case PushChange():
+                self._push(o, step)
+            case OpenPullRequest():
+                self._open(o, step)
+                self._note(name, step.key)
+            case MergePullRequest():
+                self._merge(o, step)
+            case ClosePullRequest():
+                failpoint("close", "before")
+                self._forge.close(step.number, f"gitslo withdraws this: {step.reason}")
+                failpoint("close", "after")
+            case DeleteBranch():
+                ref = f"refs/heads/{step.branch}"
+                failpoint("branch-delete", "before")
+                self._swap(RefUpdate(ref, step.tip, None))
+                failpoint("branch-delete", "after")
+            case SetStatus():
+                failpoint("status", "before")
+                self._forge.set_status(step.status)
+                failpoint("status", "after")
+                self._note(name, step.key)
+            case Comment():
+                self._comment(o, step)
+                self._note(name, step.key)
+            case RunCommand():
+                self._command(o, step)
+            case _:  # Stay has no effect; the controller does not come here with it
+                pass
+
+    # ----------------------------------------------------------------- the ledger
+
+    def _append(self, o: Observation, state: EnvironmentState, message: str, event: str, *, claim: bool) -> None:
+        update = self._sight.ledgers.build(o.ledger.id, state, message, o.now.wall)
+        point = {"claim": "claim", "take over": "claim", "extend": "claim", "judge": "judge", "give up": "judge"}
+        failpoint(point.get(event, "ledger"), "before")
+        self._swap(update)
+        failpoint(point.get(event, "ledger"), "after")
+        if claim:
+            self._won(update)
+
+    def _won(self, update: RefUpdate) -> None:
+        """A claim is won only if a re-read shows our own entry: two replicas may both believe that their push went in.
+
+        Raises:
+            Conflict: it shows another's.
+        """
+        shown = self._sight.repository.list_refs().get(update.ref)
+        if shown != update.new:
+            raise Conflict(f"the claim in {update.ref} was won by somebody else")
+
+    def _swap(self, *updates: RefUpdate) -> None:
+        self._sight.repository.swap(updates)
+        for update in updates:
+            self._sight.moved(update.ref, update.new)
+
+    # ----------------------------------------------------------------- the change
+
+    def _propose(self, o: Observation, step: Propose) -> None:
+        """Record the intent; where the remote is known to be atomic, publish the branch in the same push."""
+        direct = o.environment.write.of(step.draft.kind).mode is WriteMode.DIRECT
+        branch = "" if direct else branch_of(o.environment, step.draft.kind)
+        draft = propose(o, step, branch, CommitId(""))
+        assert draft.state.change is not None  # noqa: S101 - `propose` puts it there
+        commit = self._build(o, draft.state.change)
+        write = propose(o, step, branch, commit)
+        entry = self._sight.ledgers.build(o.ledger.id, write.state, write.message, o.now.wall)
+        failpoint("intent", "before")
+        if branch and self._sight.repository.atomic and step.replaces != commit:
+            self._swap(entry, RefUpdate(f"refs/heads/{branch}", step.replaces, commit))
+        else:
+            self._swap(entry)
+        failpoint("intent", "after")
+
+    def _build(self, o: Observation, change: Change) -> CommitId:
+        """The change's commit in the local object database: the same id on every machine."""
+        edits = edits_of(
+            self._sight,
+            o.environment,
+            change.kind,
+            change.base,
+            change.to_release,
+            change.source,
+            change.source_revision,
+        )
+        message = commit_message(change, o.environment)
+        return self._sight.repository.commit([change.base], change.base, edits, message, change.proposed_wall)
+
+    def _push(self, o: Observation, step: PushChange) -> None:
+        change = step.change
+        commit = self._build(o, change)
+        if commit != change.commit:  # another version of gitslo wrote the intent: write it again as we build it
+            again = replace(o.ledger.state, change=replace(change, commit=commit, replaces=o.proposal.tip))
+            state = replace(again, entry=again.entry + 1, why="propose again")
+            self._append(o, state, f"change {change.id} is built again", "propose again", claim=False)
+            return
+        failpoint("publish", "before")
+        if step.direct:
+            self._swap(RefUpdate(self._sight.repository.branch_ref, change.base, commit))
+        else:
+            self._swap(RefUpdate(f"refs/heads/{change.branch}", o.proposal.tip, commit))
+        failpoint("publish", "after")
+
+    def _open(self, o: Observation, step: OpenPullRequest) -> None:
+        change = step.change
+        source = o.ledger.state if change.kind is ChangeKind.REVERT else self._sight.ledger(change.source).state
+        failpoint("pull-request", "before")
+        self._forge.ensure_pull_request(
+            key=change_key(o, change),
+            head=change.branch,
+            base=self._sight.repository.branch_ref.removeprefix("refs/heads/"),
+            title=pull_request_title(change, o.environment),
+            body=pull_request_body(change, o.environment, source.run),
+        )
+        failpoint("pull-request", "after")
+
+    def _merge(self, o: Observation, step: MergePullRequest) -> None:
+        """Merge after looking once more whether the pass that the change rests on still stands."""
+        change = step.change
+        self._sight.look()
+        if change.kind is ChangeKind.PROMOTE:
+            passed = self._sight.ledger(change.source).state.last_pass
+            if passed is None or passed.withdrawn or passed.release.digest != change.to_release.digest:
+                raise Conflict(f"the pass of {change.source} no longer stands")
+        title = pull_request_title(change, o.environment)[:MERGE_SUBJECT]
+        trailers = commit_message(change, o.environment).rpartition("\n\n")[2]
+        failpoint("merge", "before")
+        self._forge.merge(step.number, change.commit, f"{title} (#{step.number})\n\n{trailers}")
+        failpoint("merge", "after")
+        self._sight.look()
+
+    def _comment(self, o: Observation, step: Comment) -> None:
+        run = o.ledger.state.run
+        if step.about == "result" and run is not None:
+            body = verdict_comment(run, o.environment)
+        else:
+            body = (
+                "Somebody else's commit is on this branch. gitslo leaves it alone and will not merge it; a person may "
+                "merge it, close it, or remove the commit."
+            )
+        failpoint("comment", "before")
+        self._forge.comment_once(step.number, step.key, body)
+        failpoint("comment", "after")
+
+    # ----------------------------------------------------------------- the rest
+
+    def _command(self, o: Observation, step: RunCommand) -> None:
+        run = o.ledger.state.run
+        assert run is not None  # noqa: S101 - the rule that decided this looked at it
+        variables = {
+            "GITSLO_ENVIRONMENT": o.environment.name,
+            "GITSLO_PIPELINE": o.environment.pipeline,
+            "GITSLO_RUN": run.id,
+            "GITSLO_CAUSE": run.cause.value,
+            "GITSLO_VERDICT": run.verdict.value if run.verdict is not None else "",
+            "GITSLO_REVISION": run.revision,
+        }
+        document = {"environment": o.environment.name, "pipeline": o.environment.pipeline, "run": to_json(_light(run))}
+        failpoint("command", "before")
+        problem = self._commands(step.command, variables, json.dumps(document).encode())
+        failpoint("command", "after")
+        self._note(o.environment.name, f"command/{run.id}/{run.attempt}")
+        if problem:
+            raise Retry(f"the command {step.command} of the outcome {run.verdict} went wrong: {problem}")
+
+    def _note(self, environment: str, key: str) -> None:
+        self.told.setdefault(environment, set()).add(key)
+
+
+def _light(run: Run) -> Run:
+    """A run without its raw per-second counts, for a command's standard input."""
+    return replace(run, evidence=type(run.evidence)())

@@ -1,0 +1,313 @@
+"""The controller of one repository: polls it and drives its environments, each for itself.
+
+Called by `serve` and `once`. A poll is one `ls-remote`; an environment for which nothing moved and no time has come is
+not looked at. One bad environment never stops another: each has its own try and its own back-off.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gitslo.core.state import decide
+from gitslo.core.steps import Observation, Stay, Step, Write
+from gitslo.errors import Conflict, GitsloError, Refused, Retry
+from gitslo.loop.act import Actor, Commands
+from gitslo.loop.attempts import Attempts, Stop
+from gitslo.loop.budget import PushBudget
+from gitslo.loop.ledgers import Ledgers
+from gitslo.loop.observe import Asked, observe
+from gitslo.loop.sight import Sight
+from gitslo.loop.telling import describe, of_poll, of_problem, of_stay
+from gitslo.model import Allowed, Ceilings, CommitId, Environment, Seconds
+from gitslo.ports import Clock, Event, Forge, LoadEngine, Observer, ReadinessProbe, Repository, Syncer, tell_all
+from gitslo.run import AttemptOrder, AttemptOutcome, attempt
+
+__all__ = ["Controller", "Poll", "Settings", "Standing"]
+
+STEPS_PER_POLL: Final = 40
+"""Steps that one environment may take in one poll: it goes on while it has something to do, and never for ever."""
+LONGEST_BACK_OFF: Final = 60.0
+SYNC_LOOK_EVERY: Final = 30.0
+"""Seconds between two looks at what an idle environment runs."""
+STATUS_RESERVE: Final = 0.4
+"""Share of the push budget that statuses and comments leave to ledgers and changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the controller is told at its start.
+
+    Attributes:
+        name: the repository's name in the operator's file.
+        instance: this daemon's stable name.
+        ledger_key: of the HMAC, or None.
+    """
+
+    name: str
+    instance: str
+    allowed: Allowed
+    ceilings: Ceilings
+    ledger_key: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one environment stands after a poll: what it stays for, or what is wrong."""
+
+    environment: str
+    stay: Stay | None
+    problem: GitsloError | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing will move without a person, a commit or a syncer."""
+        if self.problem is not None:
+            return isinstance(self.problem, Refused)
+        return self.stay is not None and not self.stay.busy and not self.stay.syncing
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What one poll came to.
+
+    Attributes:
+        steps: how many steps were taken.
+        problem: why nothing could be looked at at all, or None.
+    """
+
+    standings: tuple[Standing, ...]
+    steps: int
+    problem: GitsloError | None = None
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What this process remembers of one environment between polls; all of it may be lost."""
+
+    ledger: CommitId | None = None
+    seen_at: float = 0.0
+    mark: tuple[object, ...] = ()
+    standing: Standing | None = None
+    wake_at: float | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+    said: str = ""
+
+
+class Controller:
+    """One repository."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        repository: Repository,
+        forge: Forge,
+        syncers: Mapping[str, Syncer],
+        readiness: ReadinessProbe,
+        engine: LoadEngine,
+        clock: Clock,
+        commands: Commands,
+        observers: Sequence[Observer],
+        attempts: Attempts,
+    ) -> None:
+        self.settings = settings
+        self.sight = Sight(
+            repository, Ledgers(repository, name=settings.name, key=settings.ledger_key), settings.allowed
+        )
+        self._forge, self._syncers, self._readiness, self._engine = forge, syncers, readiness, engine
+        self._clock, self._observers, self._attempts = clock, observers, attempts
+        self._actor = Actor(self.sight, forge, begin=self._begin, cancel=self._cancel_attempt, commands=commands)
+        self._memory: dict[str, _Memory] = {}
+        self._won: set[str] = set()
+        self._budget = PushBudget(settings.ceilings.pushes_per_minute, clock.now().monotonic)
+
+    # ----------------------------------------------------------------- polling
+
+    def poll(self) -> Poll:
+        """Look once at the repository and take every step that is due; never raises a `GitsloError`."""
+        began = self._clock.now().monotonic
+        try:
+            self.sight.look()
+        except GitsloError as error:
+            self._tell(of_problem("", error))
+            return Poll((), 0, error)
+        if self.sight.pipeline_problem is not None:
+            self._tell_once("", str(self.sight.pipeline_problem), of_problem("", self.sight.pipeline_problem))
+        if self.sight.pipeline is None:
+            return Poll((), 0, self.sight.pipeline_problem)
+        steps = 0
+        standings = []
+        for environment in self.sight.environments:
+            standing, taken = self._drive(environment)
+            standings.append(standing)
+            steps += taken
+        self._tell(of_poll(len(standings), steps, self._clock.now().monotonic - began))
+        return Poll(tuple(standings), steps)
+
+    def drain(self, reason: str, timeout: Seconds) -> bool:
+        """Stop every attempt without a verdict; claims stay to be taken over. Whether all ended within `timeout`."""
+        return self._attempts.drain(reason, timeout)
+
+    def _drive(self, environment: Environment) -> tuple[Standing, int]:  # noqa: C901 - one except per instruction
+        """Take steps until the environment stays."""
+        memory = self._memory.setdefault(environment.name, _Memory())
+        now = self._clock.now().monotonic
+        if memory.retry_at > now and memory.standing is not None:
+            return memory.standing, 0
+        if memory.standing is not None and self._idle(environment, memory, now):
+            return memory.standing, 0
+        taken = 0
+        try:
+            while taken < STEPS_PER_POLL:
+                observation = self._observe(environment, memory)
+                step = decide(observation)
+                if isinstance(step, Stay):
+                    return self._stay(environment, memory, step), taken
+                if not self._afford(step):
+                    return self._stay(environment, memory, Stay("waiting for the push budget", 1.0, busy=True)), taken
+                taken += 1
+                self._act(observation, step)
+            return self._stay(environment, memory, Stay("still moving", 0.0, busy=True)), taken
+        except Conflict as conflict:
+            self._tell(of_problem(environment.name, conflict))
+            memory.mark = ()
+            standing = Standing(environment.name, Stay(str(conflict), 0.0, busy=True))
+        except Refused as refused:
+            self._tell_once(environment.name, str(refused), of_problem(environment.name, refused))
+            memory.mark, memory.wake_at = self._mark(environment), None
+            standing = Standing(environment.name, None, refused)
+        except Retry as retry:
+            standing = self._back_off(environment, memory, retry, retry.delay)
+        except GitsloError as error:
+            standing = self._back_off(environment, memory, error, 1.0)
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one environment must not stop the others
+            wrapped = Retry(f"internal error: {type(error).__name__}: {error}")
+            standing = self._back_off(environment, memory, wrapped, 5.0)
+        memory.standing = standing
+        return standing, taken
+
+    def _observe(self, environment: Environment, memory: _Memory) -> Observation:
+        tip = self.sight.ledger(environment.name).id
+        now = self._clock.now()
+        if memory.ledger != tip or memory.seen_at == 0.0:
+            memory.ledger, memory.seen_at = tip, now.monotonic
+        told = self._actor.told.get(environment.name, set())
+        asked = Asked(
+            instance=self.settings.instance,
+            nonce=secrets.token_hex(16),
+            now=now,
+            forge=self._forge,
+            syncers=self._syncers,
+            local=self._attempts.local(environment.name),
+            claimed_here=frozenset(self._won),
+            told=frozenset(told),
+            seen_for=Seconds(now.monotonic - memory.seen_at),
+            room=self._attempts.room,
+        )
+        return observe(self.sight, environment, asked)
+
+    def _act(self, o: Observation, step: Step) -> None:
+        self._actor.act(o, step)
+        if isinstance(step, Write):
+            run = step.state.run
+            if step.claim and run is not None and run.claim is not None:
+                self._won.add(run.claim.nonce)
+            before = o.ledger.state.run
+            if before is not None and before.claim is not None and (run is None or run.claim != before.claim):
+                self._attempts.forget(o.environment.name, before.claim.nonce)
+                self._won.discard(before.claim.nonce)
+        event = describe(o, step)
+        if event is not None:
+            self._tell(event)
+
+    def _afford(self, step: Step) -> bool:
+        """Take a token of the push budget for a step that pushes."""
+        keep = STATUS_RESERVE if type(step).__name__ in ("SetStatus", "Comment") else 0.0
+        pushes = type(step).__name__ not in ("StartAttempt", "CancelAttempt", "RunCommand")
+        return not pushes or self._budget.wait(self._clock.now().monotonic, keep) == 0.0
+
+    # ----------------------------------------------------------------- staying
+
+    def _mark(self, environment: Environment) -> tuple[object, ...]:
+        """Everything outside of clocks, forge and syncer that a decision depends on."""
+        sight = self.sight
+        name = sight.pipeline.name if sight.pipeline is not None else ""
+        ours = f"refs/heads/gitslo/{name}/{environment.name}/"
+        branches = tuple(sight.refs.get(ours + kind) for kind in ("promote", "revert"))
+        ledgers = tuple(sight.refs.get(sight.ledgers.ref(name, env)) for env in (environment.name, *environment.after))
+        return sight.revision, branches, ledgers
+
+    def _idle(self, environment: Environment, memory: _Memory, now: float) -> bool:
+        """Whether another look could not come to another step."""
+        if memory.mark != self._mark(environment) or self._attempts.local(environment.name) is not None:
+            return False
+        return memory.wake_at is None or now < memory.wake_at
+
+    def _stay(self, environment: Environment, memory: _Memory, stay: Stay) -> Standing:
+        now = self._clock.now().monotonic
+        memory.failures, memory.retry_at = 0, 0.0
+        change = self.sight.ledger(environment.name).state.change
+        restless = stay.busy or stay.syncing or (change is not None and change.state.value == "proposed")
+        memory.mark = () if restless else self._mark(environment)
+        memory.wake_at = now + min(stay.wake if stay.wake is not None else SYNC_LOOK_EVERY, SYNC_LOOK_EVERY)
+        memory.standing = Standing(environment.name, stay)
+        self._tell_once(environment.name, stay.reason, of_stay(environment.name, stay))
+        return memory.standing
+
+    def _back_off(self, environment: Environment, memory: _Memory, error: GitsloError, first: float) -> Standing:
+        memory.failures += 1
+        delay = min(LONGEST_BACK_OFF, max(first, 0.5) * 2 ** (memory.failures - 1))
+        memory.retry_at = self._clock.now().monotonic + delay
+        memory.mark = ()
+        self._tell(of_problem(environment.name, error))
+        return Standing(environment.name, None, error)
+
+    # ----------------------------------------------------------------- attempts
+
+    def _begin(self, o: Observation) -> None:
+        run, claim = o.ledger.state.run, o.ledger.state.run.claim if o.ledger.state.run is not None else None
+        assert run is not None  # noqa: S101 - StartAttempt is only decided for a claimed run
+        assert claim is not None  # noqa: S101 - see above
+        name = o.environment.name
+        report = o.run_sync or o.sync
+        order = AttemptOrder(
+            plan=o.head.plan,
+            number=run.attempt,
+            earlier=run.evidence,
+            extension=run.extensions,
+            addresses=dict(report.addresses) if report is not None else {},
+            allowed=self.settings.allowed,
+            ceilings=self.settings.ceilings,
+            run_id=f"{o.environment.pipeline}/{name}/{run.id}/{run.attempt}",
+            seed=int(run.id) * 1000 + run.attempt,
+            not_rolled_out=report.detail if report is not None and report.state.value == "failed" else None,
+            deadline=claim.takeover_after,
+        )
+
+        def work(stop: Stop) -> AttemptOutcome:
+            def tell(message: str, fields: Mapping[str, str | int | float | bool | None]) -> None:
+                self._tell(Event("run.progress", name, message, fields))
+
+            return attempt(
+                order, clock=self._clock, readiness=self._readiness, engine=self._engine, stop=stop, tell=tell
+            )
+
+        self._attempts.start(name, claim.nonce, work)
+
+    def _cancel_attempt(self, environment: str, nonce: str, reason: str) -> None:
+        self._attempts.cancel(environment, nonce, reason)
+
+    # ----------------------------------------------------------------- telling
+
+    def _tell(self, event: Event) -> None:
+        tell_all(self._observers, event)
+
+    def _tell_once(self, environment: str, text: str, event: Event) -> None:
+        memory = self._memory.setdefault(environment, _Memory())
+        if memory.said != text:
+            memory.said = text
+            self._tell(event)

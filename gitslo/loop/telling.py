@@ -1,0 +1,114 @@
+"""Steps and problems as events for the observers: one place for the names and fields that are public surface.
+
+Called by the controller. The names are documented in `docs/reference/events.md`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gitslo.core.steps import (
+    CancelAttempt,
+    ClosePullRequest,
+    Comment,
+    MergePullRequest,
+    Observation,
+    OpenPullRequest,
+    Propose,
+    PushChange,
+    Stay,
+    Step,
+    Write,
+)
+from gitslo.errors import Conflict, GitsloError, Refused, Retry
+from gitslo.ports import Event
+
+__all__ = ["describe", "of_poll", "of_problem", "of_stay"]
+
+Fields = dict[str, str | int | float | bool | None]
+
+WRITE_EVENTS: Final = {
+    "claim": "run.claimed",
+    "extend": "run.claimed",
+    "take over": "run.taken_over",
+    "judge": "run.judged",
+    "give up": "run.judged",
+    "supersede": "run.superseded",
+    "propose": "change.proposed",
+    "propose again": "change.proposed",
+    "settle": "change.settled",
+    "withdraw": "change.withdrawn",
+    "reject": "change.rejected",
+    "hold": "hold.set",
+}
+
+
+def describe(o: Observation, step: Step) -> Event | None:
+    """The event of a step that was carried out; None for those that nobody needs to hear of."""
+    name = o.environment.name
+    match step:
+        case Write():
+            event = WRITE_EVENTS.get(step.event)
+            return Event(event, name, step.message, _fields(step)) if event is not None else None
+        case Propose():
+            return Event("change.proposed", name, step.message, {"kind": step.draft.kind.value, "state": "proposed"})
+        case PushChange(change):
+            where = "the branch" if step.direct else change.branch
+            message = f"{change.kind} published as {change.commit[:12]} on {where}"
+            return Event("change.pushed", name, message, {"kind": change.kind.value, "commit": change.commit})
+        case OpenPullRequest(change):
+            message = f"pull request of the {change.kind} is open"
+            return Event("change.pull_request", name, message, {"kind": change.kind.value})
+        case MergePullRequest(change, number):
+            message = f"pull request {number} merged: {change.kind}"
+            return Event("change.merged", name, message, {"kind": change.kind.value, "pull_request": number})
+        case ClosePullRequest(number, reason):
+            return Event("change.closed", name, f"pull request {number} closed: {reason}", {"pull_request": number})
+        case Comment(number, about):
+            return Event("change.commented", name, f"pull request {number}: {about}", {"pull_request": number})
+        case CancelAttempt():
+            return Event("run.cut_off", name, step.reason, {"reason": step.reason})
+        case _:
+            return None
+
+
+def _fields(step: Write) -> Fields:
+    run, change = step.state.run, step.state.change
+    fields: Fields = {"held": step.state.hold is not None}
+    if step.event in ("settle", "withdraw", "reject", "propose", "propose again") and change is not None:
+        fields |= {"kind": change.kind.value, "state": change.state.value, "pull_request": change.pull_request}
+        return fields
+    if run is not None:
+        fields |= {"run": run.id, "cause": run.cause.value, "attempt": run.attempt}
+        fields["image"] = ", ".join(run.release.images())
+        fields["verdict"] = run.verdict.value if run.verdict is not None else None
+    if step.state.hold is not None:
+        fields["reason"] = step.state.hold.reason
+    return fields
+
+
+def of_stay(environment: str, stay: Stay) -> Event:
+    """Why an environment stays as it is."""
+    held = stay.reason.startswith("held")
+    name = "environment.held" if held else "environment.waiting"
+    return Event(name, environment, stay.reason, {"held": held})
+
+
+def of_problem(environment: str, error: GitsloError) -> Event:
+    """An error, named by what it tells the loop to do."""
+    match error:
+        case Refused():
+            name = "environment.refused" if environment else "error.refused"
+        case Conflict():
+            name = "error.conflict"
+        case Retry():
+            name = "error.retry" if environment else "poll.failed"
+        case _:
+            name = "error.unexpected"
+    return Event(name, environment, str(error), {"kind": type(error).__name__, "reason": str(error)})
+
+
+def of_poll(environments: int, steps: int, seconds: float) -> Event:
+    """One poll is over."""
+    message = f"{environments} environments, {steps} steps"
+    return Event("poll.done", "", message, {"environments": environments, "steps": steps, "seconds": seconds})
