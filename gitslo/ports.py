@@ -458,6 +458,7 @@ class LoadSnapshot:
         in_flight: now.
         p50, p99: seconds over the last whole second, for the live view; None where unknown.
         counts: per objective. A second s is in it when s + 1 + (latency limit, or time-out for errors) <= elapsed.
+        lag_p99: schedule lag in seconds over the last whole second, for the live view; None where unknown.
     """
 
     elapsed: Seconds
@@ -468,6 +469,7 @@ class LoadSnapshot:
     p50: float | None
     p99: float | None
     counts: tuple[ObjectiveSeconds, ...]
+    lag_p99: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ def run_command(argv: Sequence[str], environment: Mapping[str, str], stdin: byte
     Raises:
         Refused: it cannot be started.
     """
+    if not argv:
+        raise Refused(Problem("the command is empty: it cannot be started"))
     seen = {"PATH": os.environ.get("PATH", _PATH), **environment}
     try:
         child = subprocess.Popen(
@@ -74,7 +76,7 @@ def run_command(argv: Sequence[str], environment: Mapping[str, str], stdin: byte
         )
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        problem = Problem(f"the command {argv[0] if argv else '(empty)'} cannot be started: {reason}")
+        problem = Problem(f"the command {argv[0]} cannot be started: {reason}")
         raise Refused(problem) from None
     conversation = _Conversation(child, stdin)
     try:

@@ -58,16 +58,31 @@ def once(config: Path, wait: str, as_json: bool, log: str | None) -> None:
 
     Example: gitslo once --config operator.yaml --wait 2m
     """
-    from gitslo.cli.standing import as_document, as_text
+    from gitslo.cli.standing import of_sight, words
+    from gitslo.cli.style import table
     from gitslo.config import load_operator
     from gitslo.core.units import parse_duration
     from gitslo.wiring import build, once_all
 
     stopping = _stop_on_signals()
     patience = parse_duration(wait)
+    documents = []
     with build(load_operator(config), log=log or "auto") as daemon:
-        polls = once_all(daemon, patience, stopping)
-        document = as_document(daemon, polls)
-    click.echo(json.dumps(document, indent=2) if as_json else as_text(document))
-    if any(entry["held"] or entry["problem"] for entry in document["environments"].values()) or document["problems"]:
+        for watch, poll in zip(daemon.patrols, once_all(daemon, patience, stopping), strict=False):
+            problems = {s.environment: str(s.problem) for s in poll.standings if s.problem is not None}
+            if poll.problem is not None:
+                problems[""] = str(poll.problem)
+            stays = {s.environment: s.stay.reason for s in poll.standings if s.stay is not None}
+            sight = watch.controller.sight
+            if sight.pipeline is None:
+                raise poll.problem or click.ClickException("nothing could be read")
+            documents.append(of_sight(sight, watch.controller.settings.name, problems, stays))
+    if as_json:
+        click.echo(json.dumps(documents, indent=2))
+    else:
+        table(("environment", "image", "verdict", "", ""), [tuple(row) for row in words(documents)])
+        for problem in (text for document in documents for text in document["problems"]):
+            click.echo(problem, err=True)
+    entries = [entry for document in documents for entry in document["environments"].values()]
+    if any(entry["held"] or entry["problem"] for entry in entries) or any(d["problems"] for d in documents):
         raise SystemExit(1)

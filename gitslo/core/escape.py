@@ -54,7 +54,7 @@ def markdown(text: str) -> str:
 def code(text: str) -> str:
     """For Markdown, as a code span, also inside a table.
 
-    Nothing in one is recognised as anything; it is made quiet all the same, because a squash merge puts a pull request's
+    Nothing in one is recognised as anything; it is quiet all the same, because a squash merge puts a pull request's
     body into a commit message, where code spans are not seen.
     """
     found = quiet(text).replace("|", "\\|")

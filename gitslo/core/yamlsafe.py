@@ -334,7 +334,7 @@ class _Events(Reader, Scanner, Parser, VersionedResolver):
         Parser.__init__(self, loader=self)
         VersionedResolver.__init__(self, None, loader=self)
 
-    def stream(self) -> Iterator[Any]:
+    def events(self) -> Iterator[Any]:
         while self.check_event():
             yield self.get_event()
 
@@ -393,7 +393,7 @@ class _Reading:
 
     def documents(self) -> Iterator[Node]:
         count = 0
-        for event in _Events(self.text).stream():
+        for event in _Events(self.text).events():
             self.last = _mark(event.start_mark)
             if isinstance(event, DocumentStartEvent):
                 count += 1

@@ -255,6 +255,11 @@ class Pool:
         else:
             self._free.append(connection)
 
+    def feed_all(self) -> None:
+        """Start a closed loop on every connection that is there."""
+        while self._free and self.hungry is not None:
+            self.hungry(self._free.pop())
+
     def unfinished(self) -> Iterator[Unfinished]:
         """Every arrival that has been taken and is not settled."""
         yield from self.pending

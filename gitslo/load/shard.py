@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
 
-from gitslo.load.histogram import Histogram, fold
+from gitslo.load.health import tolerated_lag
+from gitslo.load.histogram import Histogram
 from gitslo.load.http1 import Connection, Pool
 from gitslo.load.messages import Assignment, End, EndpointEnd, Line, Report
-from gitslo.load.record import LIVE_BITS, Cell, Recorder
+from gitslo.load.record import Cell, Recorder
 from gitslo.load.request import render
 from gitslo.load.schedule import Schedule, interleave
 from gitslo.load.timer import DeadlineTimer
 from gitslo.model import Seconds
 
-__all__ = ["Shard", "tolerated_lag"]
+__all__ = ["Shard"]
 
 TICK = 0.01
 STALL = 0.005
@@ -34,11 +35,6 @@ MARGIN = 0.5
 """Seconds before the deadline by which everything must be settled, so that the result can still be written."""
 
 clock = time.monotonic
-
-
-def tolerated_lag(limits: tuple[float, ...]) -> float:
-    """Seconds of our own lag that a measurement may bear: 1 ms, or 10 % of the tightest latency limit if that is more."""
-    return max(0.001, 0.1 * min(limits)) if limits else 0.001
 
 
 class Shard:
@@ -64,7 +60,7 @@ class Shard:
         self._order = cycle([pattern[(assignment.shard + k * assignment.shards) % count] for k in range(count)])
         self._edges = sorted({edge for stretch in assignment.judged for edge in stretch})
         self._due: list[float] = []
-        self._chunks: Iterator[tuple[int, bool, list[float]]] = iter(())
+        self._chunks: Iterator[list[float]] = iter(())
         self._cells: list[Cell] = []
         self._released = 0
         self._window: tuple[float, float] | None = None
@@ -102,6 +98,8 @@ class Shard:
         if self._a.closed:
             self.pool.hungry = self.pool.starved = None
             self._ended_at = min(now, self._schedule.duration)
+            self._judged_for = sum(max(0.0, min(b, self._ended_at) - a) for a, b in self._a.judged)
+            self._judged_took = self._judged_for
         elif self._due:
             self._ended_at = max(0.0, min(now, self._due[-1] - self._t0))
         else:
@@ -116,13 +114,13 @@ class Shard:
 
     # ------------------------------------------------------------ the open loop
 
-    def _plan(self) -> Iterator[tuple[int, bool, list[float]]]:
-        """Our arrivals, absolute times, latest first, in chunks: (second, judged, times)."""
+    def _plan(self) -> Iterator[list[float]]:
+        """Our arrivals in chunks of absolute times, latest first; `_cells` are theirs when a chunk is taken."""
         step, shard, t0 = self._a.shards, self._a.shard, self._t0
         for block in self._schedule.blocks(self._edges):
             window = next(((a, b) for a, b in self._a.judged if a <= block.start < b), None)
             self._enter(window)
-            cells = None
+            cells: list[Cell] | None = None
             first = block.first + (shard - block.first) % step
             while first < block.stop:
                 stop = min(block.stop, first + CHUNK * step)
@@ -130,8 +128,9 @@ class Shard:
                 times.reverse()
                 if cells is None:
                     cells = self._cells = self._recorder.cells(block.second, window is not None)
-                yield block.second, window is not None, times
+                # Counted now: whoever takes the chunk empties it.
                 first += len(times) * step
+                yield times
         self._enter(None)
 
     def _release(self) -> None:
@@ -145,7 +144,7 @@ class Shard:
                 if chunk is None:
                     self.stop()
                     return
-                due = self._due = chunk[2]
+                due = self._due = chunk
                 cells = self._cells
                 now = clock()
             intended = due[-1]
@@ -171,9 +170,11 @@ class Shard:
         """All arrivals of the judged stretch under way have been released, or we stop: how long did it really take?"""
         if self._window is not None:
             start, end = self._window
-            reached = end if now >= end or not self._due else max(start, self._due[-1] - self._t0)
-            self._judged_for += max(0.0, min(reached, self._schedule.duration) - start)
-            self._judged_took += max(0.0, max(now, min(reached, self._schedule.duration)) - start)
+            reached = min(end, self._schedule.duration)
+            if self._due:
+                reached = max(start, min(reached, self._due[-1] - self._t0, now))
+            self._judged_for += reached - start
+            self._judged_took += max(now, reached) - start
             self._window = None
 
     # ------------------------------------------------------------ the closed loop
@@ -277,6 +278,7 @@ class Shard:
     def end(self) -> End:
         """The result, once `finished` is set."""
         self._recorder.fold(1 << 30)
+        self._loop.remove_reader(self._timer.fd)
         self._timer.close()
         sent, done = self._totals()
         return End(

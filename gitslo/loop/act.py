@@ -186,14 +186,18 @@ class Actor:
 
     def _open(self, o: Observation, step: OpenPullRequest) -> None:
         change = step.change
-        source = o.ledger.state if change.kind is ChangeKind.REVERT else self._sight.ledger(change.source).state
+        state = o.ledger.state
+        if change.kind is ChangeKind.PROMOTE:  # the entry that the change names, not the tip: it has the run's numbers
+            pipeline = o.environment.pipeline
+            state = self._sight.ledgers.read(pipeline, change.source, CommitId(change.source_ledger)).state
+        origin = next((known for known in self._sight.environments if known.name == change.source), None)
         failpoint("pull-request", "before")
         self._forge.ensure_pull_request(
             key=change_key(o, change),
             head=change.branch,
             base=self._sight.repository.branch_ref.removeprefix("refs/heads/"),
             title=pull_request_title(change, o.environment),
-            body=pull_request_body(change, o.environment, source.run),
+            body=pull_request_body(change, o.environment, state.run, source=origin),
         )
         failpoint("pull-request", "after")
 

@@ -79,7 +79,7 @@ class LogObserver:
         renderer: structlog.typing.Processor = (
             structlog.processors.JSONRenderer(ensure_ascii=True)
             if form is LogForm.JSON
-            else structlog.processors.LogfmtRenderer(key_order=_FIRST, drop_missing=True, bool_as_flag=False)
+            else structlog.processors.LogfmtRenderer(bool_as_flag=False)
         )
         self._log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
             _Lines(stream),
@@ -131,17 +131,16 @@ class _Lines:
 
 
 class _Redact:
-    """A structlog processor."""
+    """A structlog processor: every text clean, the stable keys first."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
 
     def __call__(self, logger: Any, method: str, facts: MutableMapping[str, Any]) -> Mapping[str, Any]:
         del logger, method
-        return {
-            key: one_line(self._redactor.clean(value)) if isinstance(value, str) else value
-            for key, value in facts.items()
-        }
+        keys = (*(key for key in _FIRST if key in facts), *(key for key in facts if key not in _FIRST))
+        clean = self._redactor.clean
+        return {key: one_line(clean(value)) if isinstance(value := facts[key], str) else value for key in keys}
 
 
 def _timestamp(wall: float) -> str:

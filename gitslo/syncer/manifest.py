@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
+from gitslo.core.yamlsafe import Node, locate, plain
 from gitslo.errors import Problem, Refused
 
 __all__ = ["Field", "Manifest"]
@@ -21,11 +22,11 @@ class Manifest:
 
     Attributes:
         file: path from the repository's root.
-        body: the document: plain mappings, lists and scalars.
+        node: the document, with its positions.
     """
 
     file: str
-    body: object
+    node: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,19 @@ class Field:
     """A value in a manifest, and where it stands.
 
     Attributes:
-        value: None where the field is missing.
+        manifest: the document it stands in.
         pointer: JSON pointer within the document.
+        value: plain mappings, lists and scalars; None where the field is missing.
     """
 
-    file: str
+    manifest: Manifest
     pointer: str
     value: object
 
     @classmethod
     def root(cls, manifest: Manifest) -> Field:
         """The whole document."""
-        return cls(manifest.file, "", manifest.body)
+        return cls(manifest, "", plain(manifest.node))
 
     def refuse(self, message: str, hint: str = "") -> NoReturn:
         """Say what is wrong here.
@@ -56,7 +58,12 @@ class Field:
 
     def problem(self, message: str, hint: str = "") -> Problem:
         """What is wrong here, to be collected."""
-        return Problem(message, file=self.file, pointer=self.pointer, hint=hint)
+        node, pointer = self.manifest.node, self.pointer
+        mark = locate(node, pointer)
+        while mark is None:  # a missing field is looked for where it should stand
+            pointer = pointer.rpartition("/")[0]
+            mark = locate(node, pointer)
+        return Problem(message, self.manifest.file, mark.line, mark.column, self.pointer, hint)
 
     def mapping(self) -> Mapping[str, object]:
         """The mapping that stands here; empty where the field is missing."""
@@ -71,7 +78,7 @@ class Field:
         here = self
         for name in names:
             escaped = name.replace("~", "~0").replace("/", "~1")
-            here = Field(here.file, f"{here.pointer}/{escaped}", here.mapping().get(name))
+            here = Field(here.manifest, f"{here.pointer}/{escaped}", here.mapping().get(name))
         return here
 
     def items(self) -> tuple[Field, ...]:
@@ -80,7 +87,7 @@ class Field:
             return ()
         if not isinstance(self.value, list | tuple):
             self.refuse("expected a list")
-        return tuple(Field(self.file, f"{self.pointer}/{index}", value) for index, value in enumerate(self.value))
+        return tuple(Field(self.manifest, f"{self.pointer}/{index}", value) for index, value in enumerate(self.value))
 
     def text(self, default: str | None = None) -> str:
         """The string that stands here, or `default` where the field is missing."""

@@ -77,7 +77,9 @@ class Processes:
 
     def _changed(self, environment: str, snapshot: Snapshot) -> None:
         state = str(snapshot.state)
-        message = f"{environment} {state} at {snapshot.revision[:12]}" + (f": {snapshot.detail}" if snapshot.detail else "")
+        message = f"{environment} {state} at {snapshot.revision[:12]}" + (
+            f": {snapshot.detail}" if snapshot.detail else ""
+        )
         images = " ".join(snapshot.images)
         tell_all(self._observers, Event("sync.changed", environment, message, {"state": state, "images": images}))
 

@@ -1,0 +1,117 @@
+"""`gitslo status`, `gitslo log` and `gitslo report`: the ledger, for people."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+__all__ = ["log", "report", "status"]
+
+CONFIG = click.option(
+    "--config", "-c", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The operator's file."
+)
+REPOSITORY = click.option("--repository", default=None, help="Name in the operator's file, where it has several.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@CONFIG
+@REPOSITORY
+@AS_JSON
+def status(config: Path, repository: str | None, as_json: bool) -> None:
+    """Where every environment stands.
+
+    Example: gitslo status --config operator.yaml
+    """
+    from gitslo.cli.chosen import repository_of, sight_of
+    from gitslo.cli.standing import of_sight, words
+    from gitslo.cli.style import table
+
+    name = repository_of(config, repository).name
+    sight = sight_of(config, repository)
+    problems = {
+        environment.name: tip.problem
+        for environment in sight.environments
+        if (tip := sight.ledger(environment.name)).problem
+    }
+    document = of_sight(sight, name, problems, {})
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(f"{name} at {sight.revision[:12]}; pushes are {_atomicity(sight.repository.atomic)}")
+    table(("environment", "image", "verdict", "", ""), [tuple(row) for row in words([document])])
+    for problem in document["problems"]:
+        click.echo(problem, err=True)
+
+
+def _atomicity(atomic: bool) -> str:
+    return "atomic" if atomic else "not atomic here: every step is a push of its own"
+
+
+@click.command()
+@click.argument("environment")
+@CONFIG
+@REPOSITORY
+@AS_JSON
+@click.option("--most", default=30, show_default=True, type=click.IntRange(1, 1000), help="Entries, newest first.")
+def log(environment: str, config: Path, repository: str | None, as_json: bool, most: int) -> None:
+    """The entries of one environment's ledger, newest first.
+
+    Example: gitslo log prod --config operator.yaml
+    """
+    from gitslo.cli.chosen import sight_of
+    from gitslo.cli.style import plain, table
+    from gitslo.loop.person import find_environment
+    from gitslo.loop.reading import entries
+
+    sight = sight_of(config, repository)
+    find_environment(sight, environment)
+    found = entries(sight, environment, most)
+    if as_json:
+        rows = [
+            {"ledger": e.id, "entry": e.state.entry, "at": _iso(e.wall), "why": e.state.why, "what": e.message}
+            for e in found
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not found:
+        click.echo(f"{environment} has no ledger yet")
+        return
+    table(
+        ("entry", "at", "ledger", "what"),
+        [(str(e.state.entry), _iso(e.wall), e.id[:12], plain(e.message)) for e in found],
+    )
+
+
+@click.command()
+@click.argument("run")
+@CONFIG
+@REPOSITORY
+@AS_JSON
+def report(run: str, config: Path, repository: str | None, as_json: bool) -> None:
+    """The report of one run, as Markdown: RUN is ENVIRONMENT (its last run) or ENVIRONMENT#NUMBER.
+
+    Example: gitslo report prod#3 --config operator.yaml
+    """
+    from gitslo.cli.chosen import sight_of
+    from gitslo.cli.style import markdown
+    from gitslo.core.ledger import to_json
+    from gitslo.core.render import report as rendered
+    from gitslo.loop.person import find_environment
+    from gitslo.loop.reading import find_run
+
+    name, _, number = run.partition("#")
+    sight = sight_of(config, repository)
+    environment = find_environment(sight, name)
+    found, state = find_run(sight, name, number or None)
+    if as_json:
+        click.echo(json.dumps(to_json(found), indent=2))
+        return
+    markdown(rendered(found, state, environment))
+
+
+def _iso(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

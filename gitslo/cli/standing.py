@@ -1,0 +1,90 @@
+"""Where every environment stands, as a document and as text: for `once`, `status` and `demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
+
+from gitslo.loop.sight import Sight
+from gitslo.model import EnvironmentState, Verdict
+
+__all__ = ["EnvironmentDocument", "StandingDocument", "of_sight", "verdict_of", "words"]
+
+
+class EnvironmentDocument(TypedDict):
+    """One environment in the JSON of `status`, `once` and `demo`."""
+
+    image: str | None
+    tree: str | None
+    verdict: str | None
+    held: bool
+    reason: str | None
+    run: str | None
+    cause: str | None
+    change: str | None
+    problem: str | None
+
+
+class StandingDocument(TypedDict):
+    """All environments of one repository."""
+
+    repository: str
+    revision: str
+    environments: dict[str, EnvironmentDocument]
+    problems: list[str]
+
+
+def verdict_of(state: EnvironmentState) -> str | None:
+    """The verdict on what runs: that of the last run; `fail` once a pass has been withdrawn."""
+    run = state.run
+    if run is None or run.verdict is None:
+        return None
+    if state.last_pass is not None and state.last_pass.withdrawn and state.last_pass.subject == run.subject:
+        return Verdict.FAIL.value
+    return run.verdict.value
+
+
+def of_sight(sight: Sight, name: str, problems: Mapping[str, str], stays: Mapping[str, str]) -> StandingDocument:
+    """Read every ledger.
+
+    Args:
+        name: the repository's.
+        problems: environment -> what is wrong with it (`` for the repository itself).
+        stays: environment -> what it waits for.
+    """
+    environments = {}
+    for environment in sight.environments:
+        state = sight.ledger(environment.name).state
+        environments[environment.name] = _one(state, problems.get(environment.name), stays.get(environment.name))
+    general = [text for key, text in problems.items() if not key]
+    if sight.pipeline_problem is not None:
+        general.append(str(sight.pipeline_problem))
+    return StandingDocument(repository=name, revision=sight.revision, environments=environments, problems=general)
+
+
+def _one(state: EnvironmentState, problem: str | None, stay: str | None) -> EnvironmentDocument:
+    run, change = state.run, state.change
+    return EnvironmentDocument(
+        image=", ".join(run.release.images()) if run is not None else None,
+        tree=run.subject.tree if run is not None else None,
+        verdict=verdict_of(state),
+        held=state.hold is not None,
+        reason=state.hold.reason if state.hold is not None else stay,
+        run=run.id if run is not None else None,
+        cause=run.cause.value if run is not None else None,
+        change=f"{change.kind} {change.state}" if change is not None else None,
+        problem=problem,
+    )
+
+
+def words(documents: Iterable[StandingDocument]) -> Iterable[tuple[str, ...]]:
+    """Rows for a table: environment, image, verdict, held, what it waits for."""
+    for document in documents:
+        for name, entry in document["environments"].items():
+            yield (
+                name,
+                entry["image"] or "not judged yet",
+                entry["verdict"] or "-",
+                "held" if entry["held"] else "",
+                entry["problem"] or entry["reason"] or "",
+            )

@@ -1,0 +1,246 @@
+"""The composition root: the only place that knows adapters by name.
+
+Called by the command line. Forges and syncers are found through the entry points `gitslo.forges` and `gitslo.syncers`,
+so that another package can bring its own; everything else is composed here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitslo.config import CommandConfig, Operator, RepositoryConfig
+from gitslo.errors import Fatal
+from gitslo.loop import Controller, Poll, Settings
+from gitslo.loop.attempts import Attempts
+from gitslo.loop.ledgers import Ledgers
+from gitslo.loop.serve import Patrol, once, patrol
+from gitslo.loop.sight import Sight
+from gitslo.model import Instant, Seconds
+from gitslo.ports import Forge, Observer, Repository, Syncer
+
+__all__ = ["Daemon", "SystemClock", "build", "cache_folder", "once_all", "open_repository", "open_sight", "serve_all"]
+
+JITTER = 0.1
+"""Share of the poll interval that is added at random, so that many repositories are not polled at one moment."""
+
+
+class SystemClock:
+    """The machine's two clocks."""
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return Instant(time.monotonic(), time.time())
+
+    def sleep(self, seconds: Seconds) -> None:
+        """Return after `seconds`."""
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """Everything that `serve` and `once` run."""
+
+    operator: Operator
+    patrols: tuple[Patrol, ...]
+    clock: SystemClock
+    metrics: Callable[[], bytes]
+
+
+def cache_folder(url: str) -> Path:
+    """Where the disposable clone of a repository lies: `$GITSLO_CACHE`, else the user's cache folder."""
+    base = (
+        os.environ.get("GITSLO_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "gitslo"
+    )
+    return Path(base) / hashlib.sha256(url.encode()).hexdigest()[:20]
+
+
+def open_repository(config: RepositoryConfig) -> Repository:
+    """The Git repository of the operator's file."""
+    from gitslo.adapters.git_repository import GitRepository
+
+    credentials = config.credentials
+    return GitRepository(
+        url=config.url,
+        branch=config.branch,
+        cache=cache_folder(config.url),
+        ledger_prefix=f"{config.ledger_namespace}/",
+        username=credentials.username if credentials is not None else None,
+        password=(lambda: credentials.password.resolve().reveal()) if credentials is not None else None,
+        author=(config.author_name, config.author_email),
+    )
+
+
+def open_sight(config: RepositoryConfig) -> Sight:
+    """A repository for reading and for a person's say, without a daemon; it has looked once."""
+    repository = open_repository(config)
+    sight = Sight(repository, Ledgers(repository, name=config.name, key=_ledger_key(config)), config.allowed)
+    sight.look()
+    return sight
+
+
+@contextlib.contextmanager
+def build(operator: Operator, *, log: str, extra: tuple[Observer, ...] = ()) -> Iterator[Daemon]:
+    """Compose a daemon from the operator's file; observers are closed at the end.
+
+    Args:
+        log: `text`, `json`, `auto` (live on a terminal, text in a log) or `none`.
+        extra: further observers.
+    """
+    from gitslo.observers.metrics import MetricsObserver
+
+    clock = SystemClock()
+    metrics = MetricsObserver()
+    with _observer(log, _secrets(operator)) as said:
+        observers: tuple[Observer, ...] = (*said, metrics, *extra)
+        patrols = tuple(_patrol(operator, config, clock, observers) for config in operator.repositories)
+        yield Daemon(operator, patrols, clock, metrics.render)
+
+
+def serve_all(daemon: Daemon, stopping: threading.Event) -> None:
+    """Poll every repository until `stopping`; serve health and metrics meanwhile; then drain."""
+    from gitslo.adapters.http_server import HealthServer
+    from gitslo.adapters.timer import Timer
+
+    def ready() -> tuple[bool, str]:
+        now = daemon.clock.now().monotonic
+        said = [watch.ready(now) for watch in daemon.patrols]
+        return all(ok for ok, _ in said), "; ".join(text for _, text in said)
+
+    server = HealthServer(daemon.operator.listen, ready, daemon.metrics) if daemon.operator.listen else None
+    timer = Timer(on_error=lambda error: print(f"timer: {error}", file=sys.stderr))  # noqa: T201 - the last resort
+    threads = [
+        threading.Thread(target=patrol, args=(watch, daemon.clock, stopping), name=watch.controller.settings.name)
+        for watch in daemon.patrols
+    ]
+    try:
+        if server is not None:
+            print(f"listening on {server.url}", file=sys.stderr)  # noqa: T201 - port 0 is told here
+        for watch, thread in zip(daemon.patrols, threads, strict=True):
+            thread.start()
+            timer.every(watch.every, Seconds(watch.every * JITTER), watch.wake.set)
+        stopping.wait()
+    finally:
+        stopping.set()
+        for watch in daemon.patrols:
+            watch.wake.set()
+        for thread in threads:
+            thread.join()
+        timer.stop(wait=False)
+        if server is not None:
+            server.stop()
+
+
+def once_all(
+    daemon: Daemon, wait: Seconds, stopping: threading.Event, told: Callable[[Poll], None] = lambda _: None
+) -> tuple[Poll, ...]:
+    """Poll until nothing is left to do."""
+    return once(daemon.patrols, daemon.clock, wait=wait, stopping=stopping, told=told)
+
+
+# --------------------------------------------------------------------------- pieces
+
+
+def _patrol(
+    operator: Operator, config: RepositoryConfig, clock: SystemClock, observers: tuple[Observer, ...]
+) -> Patrol:
+    from gitslo.wiring_run import load_engine, readiness_probe
+
+    repository = open_repository(config)
+    wake = threading.Event()
+    controller = Controller(
+        Settings(config.name, operator.instance, config.allowed, operator.ceilings, _ledger_key(config)),
+        repository=repository,
+        forge=_forge(config, repository, clock),
+        syncers=_syncers(config),
+        readiness=readiness_probe(),
+        engine=load_engine(operator.ceilings, config.allowed),
+        clock=clock,
+        commands=_commands(operator.commands),
+        observers=observers,
+        attempts=Attempts(operator.ceilings.concurrent_runs, wake.set),
+    )
+    return Patrol(controller, config.poll, wake)
+
+
+def _entry_point(group: str, name: str) -> Callable[..., object]:
+    from importlib.metadata import entry_points
+
+    found = entry_points(group=group, name=name)
+    if not found:
+        raise Fatal(f"no installed package brings `{name}` as one of `{group}`")
+    loaded: Callable[..., object] = next(iter(found)).load()
+    return loaded
+
+
+def _forge(config: RepositoryConfig, repository: Repository, clock: SystemClock) -> Forge:
+    make = _entry_point("gitslo.forges", config.forge)
+    return make(repository, account=config.author_name, wall=lambda: clock.now().wall)  # type: ignore[return-value]  # contract
+
+
+def _syncers(config: RepositoryConfig) -> Mapping[str, Syncer]:
+    syncers: dict[str, object] = {"probe": _entry_point("gitslo.syncers", "probe")(config.allowed)}
+    if config.process is not None:
+        syncers["process"] = _entry_point("gitslo.syncers", "process")(Path(config.process.state))
+    return syncers  # type: ignore[return-value]  # the entry points' contract
+
+
+def _commands(known: Mapping[str, CommandConfig]) -> Callable[[str, Mapping[str, str], bytes], str]:
+    def run(name: str, variables: Mapping[str, str], stdin: bytes) -> str:
+        from gitslo.adapters.commands import run_command
+
+        command = known.get(name)
+        if command is None:
+            return f"the operator's file names no command `{name}`"
+        result = run_command(command.argv, variables, stdin, command.timeout)
+        if result.exit_code == 0:
+            return ""
+        how = "ran into its time-out" if result.timed_out else f"ended with exit code {result.exit_code}"
+        return f"{how}: {result.output.strip()[-200:]}"
+
+    return run
+
+
+def _ledger_key(config: RepositoryConfig) -> bytes | None:
+    return config.ledger_key.resolve().reveal().encode() if config.ledger_key is not None else None
+
+
+def _secrets(operator: Operator) -> tuple[str, ...]:
+    references = [c.credentials.password for c in operator.repositories if c.credentials is not None]
+    references += [c.ledger_key for c in operator.repositories if c.ledger_key is not None]
+    return tuple(reference.resolve().reveal() for reference in references)
+
+
+@contextlib.contextmanager
+def _observer(log: str, secrets: tuple[str, ...]) -> Iterator[tuple[Observer, ...]]:
+    from gitslo.observers.redaction import Redactor
+
+    if log == "none":
+        yield ()
+        return
+    redactor = Redactor(secrets)
+    if log == "auto":
+        from gitslo.cli.style import colour_on, is_terminal, width
+        from gitslo.observers.live import LiveObserver
+
+        on_terminal = is_terminal(sys.stderr)
+        live = LiveObserver(sys.stderr, redactor, in_place=on_terminal, colour=colour_on(sys.stderr), width=width)
+        try:
+            yield (live,)
+        finally:
+            live.close()
+        return
+    from gitslo.observers.log import LogForm, LogObserver
+
+    observer = LogObserver(sys.stderr, LogForm.JSON if log == "json" else LogForm.TEXT, redactor)
+    try:
+        yield (observer,)
+    finally:
+        observer.close()
