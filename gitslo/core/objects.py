@@ -33,9 +33,7 @@ SYMLINK = "120000"
 SUBMODULE = "160000"
 
 # HFS+ ignores these in names, so `.g\u200cit` is `.git` there (git's is_hfs_dotgit, CVE-2014-9390).
-_IGNORED = dict.fromkeys(
-    [0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF], None
-)
+_IGNORED = dict.fromkeys([0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF], None)
 
 
 def blob_id(data: bytes) -> ObjectId:

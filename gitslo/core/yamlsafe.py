@@ -32,8 +32,26 @@ from ruamel.yaml.events import (
 from ruamel.yaml.parser import Parser
 from ruamel.yaml.reader import Reader
 from ruamel.yaml.resolver import VersionedResolver
-from ruamel.yaml.scanner import Scanner
+from ruamel.yaml.scanner import Scanner, ScannerError
 
+from gitslo.core.yamlnodes import (
+    DECIMAL,
+    INTEGER,
+    LONGEST_NUMBER,
+    NUMBER_STARTS,
+    Mapping,
+    Mark,
+    Node,
+    Plain,
+    Scalar,
+    Sequence,
+    locate,
+    locate_key,
+    plain,
+    pointer_to,
+    resolve,
+)
+from gitslo.core.yamltext import BANNED, decode, mark_at, not_printable
 from gitslo.errors import Problem, Refused
 
 __all__ = [
@@ -54,83 +72,6 @@ __all__ = [
     "read_document",
     "read_documents",
 ]
-
-Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
-"""A document as JSON would carry it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A place in a file: 1-based line and column, and the index into the decoded text."""
-
-    line: int
-    column: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A single value.
-
-    Attributes:
-        value: its text after YAML's own unquoting and folding.
-        style: `` (plain), `'`, `"`, `|` or `>`.
-        start, end: [start, end) covers the quotes and the block header, not the anchor. A value that is not there has
-            start == end.
-        anchor: the name it was given with `&`, or empty.
-        alias: where the `*` stood through which this node was reached, or None where it was written in place. Nodes
-            inside it have none: an editor must look at every node on its way down.
-    """
-
-    value: str
-    style: str
-    start: Mark
-    end: Mark
-    anchor: str = ""
-    alias: Mark | None = None
-
-    @property
-    def missing(self) -> bool:
-        """Whether nothing at all is written here (`key:`)."""
-        return not self.value and not self.style
-
-    def data(self) -> str | int | float | bool | None:
-        """The value by the YAML 1.2 core schema; everything quoted is text."""
-        return self.value if self.style else _resolve(self.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    """A list; `flow` for `[...]`. See Scalar for the other attributes; a block's end is where the next token starts."""
-
-    items: tuple[Node, ...]
-    start: Mark
-    end: Mark
-    flow: bool
-    anchor: str = ""
-    alias: Mark | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    """Keys and values in the file's order; `flow` for `{...}`. Keys are unique by their text.
-
-    Merge keys are resolved: what `<<` brought stands behind the mapping's own entries, its values with `alias` set.
-    """
-
-    entries: tuple[tuple[Scalar, Node], ...]
-    start: Mark
-    end: Mark
-    flow: bool
-    anchor: str = ""
-    alias: Mark | None = None
-
-    def get(self, key: str) -> Node | None:
-        """The value of a key, or None where there is no such key."""
-        return next((value for name, value in self.entries if name.value == key), None)
-
-
-Node = Scalar | Sequence | Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,21 +100,9 @@ MANIFEST = Budget(bytes=256 * 1024, depth=32, nodes=20_000, aliases=True, docume
 _UNFOLDED = 4
 """How many times the byte budget aliases may unfold to."""
 
-_BANNED = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # CVE-2021-42574: text that reads otherwise than it is
-    "\u200b\u2028\u2029\u2060-\u2064\ufeff\ufff9-\ufffb"  # invisible, or line ends to some and not to others
-    "\ud800-\udfff\ufffe\uffff"
-    "\U000e0000-\U000e007f]"  # invisible tag characters
-)
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_LONGEST_NUMBER = 64
 _LARGEST_INT = 2**63 - 1
-_NUMBER_STARTS = frozenset("+-.0123456789")
+_SPACE = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
 
 
 def read_documents(data: bytes, *, file: str, budget: Budget) -> tuple[Node, ...]:
@@ -187,7 +116,7 @@ def read_documents(data: bytes, *, file: str, budget: Budget) -> tuple[Node, ...
     Raises:
         Refused: it is no YAML, or more than the budget, or holds what no file of ours or of Kubernetes needs.
     """
-    text = _decode(data, file, budget)
+    text = decode(data, file, budget.bytes)
     reading = _Reading(text, file, budget)
     try:
         return tuple(reading.documents())
@@ -215,112 +144,6 @@ def read_document(data: bytes, *, file: str, budget: Budget) -> Node:
     return documents[0]
 
 
-def plain(node: Node) -> Plain:
-    """The node as JSON would carry it; keys are text. As deep as the budget allowed, never deeper."""
-    match node:
-        case Scalar():
-            return node.data()
-        case Sequence():
-            return [plain(item) for item in node.items]
-        case Mapping():
-            return {key.value: plain(value) for key, value in node.entries}
-
-
-def pointer_to(*parts: str | int) -> str:
-    """The JSON pointer (RFC 6901) of a path of keys and indices."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-def locate(node: Node, pointer: str) -> Mark | None:
-    """Where the value at a JSON pointer starts, or its key where the value is missing; None: there is no such value."""
-    found = _walk(node, pointer)
-    if found is None:
-        return None
-    key, value = found
-    missing = isinstance(value, Scalar) and value.missing
-    return key.start if missing and key is not None else value.start
-
-
-def locate_key(node: Node, pointer: str) -> Mark | None:
-    """Where the key at a JSON pointer starts (list items: the item); None: there is no such key."""
-    found = _walk(node, pointer)
-    if found is None:
-        return None
-    key, value = found
-    return value.start if key is None else key.start
-
-
-def _walk(node: Node, pointer: str) -> tuple[Scalar | None, Node] | None:
-    key: Scalar | None = None
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        match node:
-            case Mapping():
-                entry = next((entry for entry in node.entries if entry[0].value == name), None)
-                if entry is None:
-                    return None
-                key, node = entry
-            case Sequence():
-                if not (name.isascii() and name.isdigit()) or len(name) > _LONGEST_NUMBER:
-                    return None
-                index = int(name)
-                if index >= len(node.items):
-                    return None
-                key, node = None, node.items[index]
-            case Scalar():
-                return None
-    return key, node
-
-
-# --------------------------------------------------------------------------- bytes -> text
-
-
-def _decode(data: bytes, file: str, budget: Budget) -> str:
-    if len(data) > budget.bytes:
-        raise Refused(Problem(f"the file has {len(data)} bytes, at most {budget.bytes} are read", file=file))
-    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        message = "the file starts with a byte order mark"
-        raise Refused(Problem(message, file=file, line=1, column=1, hint="save it as UTF-8 without one"))
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8")
-        mark = _mark_at(before, len(before))
-        message = f"byte 0x{data[error.start]:02x} is no UTF-8"
-        raise Refused(
-            Problem(message, file=file, line=mark.line, column=mark.column, hint="save the file as UTF-8")
-        ) from None
-    banned = _BANNED.search(text)
-    if banned is not None:
-        mark = _mark_at(text, banned.start())
-        raise Refused(Problem(_banned(banned.group()), file=file, line=mark.line, column=mark.column))
-    return text
-
-
-def _mark_at(text: str, offset: int) -> Mark:
-    before = text[:offset]
-    breaks = list(re.finditer(r"\r\n|\r|\n", before))
-    return Mark(len(breaks) + 1, offset - (breaks[-1].end() if breaks else 0) + 1, offset)
-
-
-def _banned(character: str) -> str:
-    return f"the character U+{ord(character):04X} is not printable text"
-
-
-def _resolve(value: str) -> str | int | float | bool | None:
-    if value in _NULL:
-        return None
-    if value in _BOOL:
-        return _BOOL[value]
-    if value[0] not in _NUMBER_STARTS or len(value) > _LONGEST_NUMBER:
-        return value
-    if _INT.fullmatch(value):
-        return int(value, 0) if value[:2] in {"0o", "0x"} else int(value)
-    if _FLOAT.fullmatch(value):
-        return float(value)
-    return value
-
-
 # --------------------------------------------------------------------------- text -> events -> nodes
 
 
@@ -333,6 +156,9 @@ class _Events(Reader, Scanner, Parser, VersionedResolver):
         Scanner.__init__(self, loader=self)
         Parser.__init__(self, loader=self)
         VersionedResolver.__init__(self, None, loader=self)
+
+    def fetch_directive(self) -> NoReturn:
+        raise ScannerError(None, None, "directives (`%...`) are not allowed", self.get_mark())
 
     def events(self) -> Iterator[Any]:
         while self.check_event():
@@ -397,7 +223,7 @@ class _Reading:
             self.last = _mark(event.start_mark)
             if isinstance(event, DocumentStartEvent):
                 count += 1
-                self._begin_document(event, count)
+                self._begin_document(count)
             elif isinstance(event, NodeEvent):
                 self._begin_node(event)
             elif isinstance(event, MappingEndEvent | SequenceEndEvent):
@@ -406,11 +232,9 @@ class _Reading:
                 yield self.root
                 self.root = None
 
-    def _begin_document(self, event: DocumentStartEvent, count: int) -> None:
+    def _begin_document(self, count: int) -> None:
         if count > 1 and not self.budget.documents:
             self.refuse("a second document starts here and this file may have only one", self.last, "remove the `---`")
-        if event.version is not None or event.tags:
-            self.refuse("YAML directives (`%...`) are not allowed", self.last, "remove the lines that start with `%`")
         self._count(1)
         self.anchors.clear()
         self.started.clear()
@@ -446,9 +270,12 @@ class _Reading:
         """Where the node itself starts: an event starts at its anchor."""
         if not event.anchor:
             return self.last
-        offset = self.last.offset + 1 + len(event.anchor)
-        skipped = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*").match(self.text, offset)
-        return _mark_at(self.text, offset if skipped is None else skipped.end())
+        anchor = self.last.offset
+        space = _SPACE.match(self.text, anchor + 1 + len(event.anchor))
+        offset = anchor if space is None else space.end()
+        mark = mark_at(self.text[anchor:offset], offset - anchor)  # from the anchor on: a whole file of them is quick
+        column = mark.column + (self.last.column - 1 if mark.line == 1 else 0)
+        return Mark(self.last.line + mark.line - 1, column, offset)
 
     def _scalar(self, event: ScalarEvent) -> Scalar:
         style = str(event.style or "")
@@ -469,24 +296,24 @@ class _Reading:
             value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
         except UnicodeDecodeError:
             self.refuse("half of a surrogate pair is no character", self.last)
-        banned = _BANNED.search(value)
+        banned = BANNED.search(value)
         if banned is not None:
-            self.refuse(_banned(banned.group()), self.last)
+            self.refuse(not_printable(banned.group()), self.last)
         return value
 
     def _finite(self, value: str) -> None:
-        if not value or value[0] not in _NUMBER_STARTS:
+        if not value or value[0] not in NUMBER_STARTS:
             return
-        number = _INT.fullmatch(value) or _FLOAT.fullmatch(value)
+        number = INTEGER.fullmatch(value) or DECIMAL.fullmatch(value)
         if _NOT_FINITE.fullmatch(value) or (
             number
             and (
-                len(value) > _LONGEST_NUMBER
-                or (isinstance(data := _resolve(value), int) and abs(data) > _LARGEST_INT)
+                len(value) > LONGEST_NUMBER
+                or (isinstance(data := resolve(value), int) and abs(data) > _LARGEST_INT)
                 or (isinstance(data, float) and not math.isfinite(data))
             )
         ):
-            shown = value if len(value) <= _LONGEST_NUMBER else value[:16] + "…"
+            shown = value if len(value) <= LONGEST_NUMBER else value[:16] + "…"
             self.refuse(f"`{shown}` is no finite number of at most 64 bits", self.last, "quote it if it is text")
 
     def _count(self, nodes: int) -> None:
@@ -579,4 +406,4 @@ class _Reading:
 
 
 def _short(value: str) -> str:
-    return value if len(value) <= _LONGEST_NUMBER else value[:_LONGEST_NUMBER] + "…"
+    return value if len(value) <= LONGEST_NUMBER else value[:LONGEST_NUMBER] + "…"

@@ -69,7 +69,7 @@ class Shard:
         self._ended_at = 0.0
         self._cut = ""
         self._busy = 0.0
-        self._second_end = 0.0
+        self._second_end = -1.0
 
     # ------------------------------------------------------------ start and stop
 
@@ -158,7 +158,7 @@ class Shard:
             self._released += 1
             send(cell, intended, now - intended)
             now = clock()
-        self._timer.arm(intended)
+        self._timer.arm(max(intended, now + 0.0002))
 
     def _enter(self, window: tuple[float, float] | None) -> None:
         """The next arrivals lie in `window`, a judged stretch, or in none."""
@@ -187,7 +187,7 @@ class Shard:
     def _closed_cell(self, now: float) -> Cell:
         elapsed = now - self._t0
         if elapsed >= self._second_end:
-            at = int(elapsed)
+            at = max(0, int(elapsed))
             judged = any(a <= at and at + 1 <= b for a, b in self._a.judged)
             self._cells = self._recorder.cells(at, judged)
             self._second_end = at + 1.0
@@ -198,7 +198,11 @@ class Shard:
 
     def _feed(self, connection: Connection) -> None:
         now = clock()
-        connection.transmit(self._closed_cell(now), now, 0.0, 0.0)
+        if now - self._t0 >= self._schedule.duration:
+            self.stop()
+            self.pool.idle(connection)
+        else:
+            connection.transmit(self._closed_cell(now), now, 0.0, 0.0)
 
     def _starve(self, kind: str, hindered: bool) -> None:
         self._recorder.never_sent(self._closed_cell(clock()), 0.0, kind, hindered=hindered)

@@ -24,6 +24,10 @@ from gitslo.syncer.instance import Instance, Place, Timing
 __all__ = ["RolloutState", "Runner", "Snapshot", "Wanted"]
 
 
+LONGEST_DETAIL = 1000
+"""Characters."""
+
+
 class RolloutState(StrEnum):
     """How far an environment is."""
 
@@ -230,6 +234,8 @@ class Runner:
         if applied is None:
             return
         desired = applied.desired
+        # It holds text of manifests and of processes, and is shown on one line.
+        detail = "".join(character if character.isprintable() else " " for character in detail[:LONGEST_DETAIL])
         snapshot = Snapshot(
             applied.revision,
             applied.tree,

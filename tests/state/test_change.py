@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from observations import World, commit, environment, outcomes, pipeline
+
 from gitslo.core.steps import Comment, MergePullRequest, SetStatus
 from gitslo.model import (
     Action,
@@ -19,7 +21,6 @@ from gitslo.model import (
     WriteMode,
 )
 from gitslo.ports import PullRequestState, StatusState
-from observations import World, commit, environment, outcomes, pipeline
 
 
 def passed_and_failed(**changed: object) -> World:

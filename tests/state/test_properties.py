@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from observations import World, environment, outcomes, pipeline
+
 from gitslo.core.state import CHANGE_TABLE, RUN_TABLE, Edge, decide
 from gitslo.core.steps import Attempting, Interrupted, Propose, Stay, Write
 from gitslo.model import (
@@ -19,9 +23,6 @@ from gitslo.model import (
     WriteMode,
 )
 from gitslo.ports import PullRequestState, SyncState
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from observations import World, environment, outcomes, pipeline
 
 HAPPENINGS = st.sampled_from(
     [

@@ -1,0 +1,158 @@
+"""Writes the generated pages of `docs/reference/`: `make docs`. A test compares them with what is there.
+
+`cli.md` is the help of every command; `files.md` is the schemas of the three files as tables.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gitslo.cli.root import COMMANDS, cli
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+NOTICE = "<!-- written by `make docs`; change the source instead -->\n"
+WIDTH = 96
+
+FILES = (
+    ("pipeline", "gitslo.yaml", "At the root of the repository: stages, what is promoted, and the policy."),
+    ("plan", "slo.yaml", "Beside the manifests of an environment: what a good release is."),
+    ("operator", "operator.yaml", "Never in the repository: what only the operator may say."),
+)
+"""(schema, file, what it is)."""
+
+
+def helps(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(words, help text) of a command; of its subcommands where it is a group."""
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            yield from helps(command.commands[name], (*path, name))
+        return
+    context = click.Context(command, info_name=" ".join(path), terminal_width=WIDTH, max_content_width=WIDTH)
+    yield path, command.get_help(context)
+
+
+CLI_INTRODUCTION = """\
+Exit codes of every command: 2 for a mistake in the arguments or in an input, said in one line per mistake. `test` and
+`judge` tell the verdict: pass 0, fail 1, inconclusive 3, error 4. Colour appears on a terminal only, and never where
+`NO_COLOR` is set.
+"""
+
+FILES_INTRODUCTION = """\
+Each starts with `schema: gitslo/v1`. A field that is not listed here is refused, with the nearest one that is.
+Durations are `250ms`, `30s`, `2m`, `6h`; rates `200/s`; shares `1%`; sizes `5GiB`. The schemas lie in
+[`schemas/`](../../schemas), for editors. `gitslo check` says what is wrong, with file, line and column.
+"""
+
+
+def cli_page() -> str:
+    """`cli.md`."""
+    parts = ["# The command line\n", NOTICE, CLI_INTRODUCTION]
+    context = click.Context(cli)
+    for name in sorted(COMMANDS):
+        command = cli.get_command(context, name)
+        if command is None or command.hidden:
+            continue
+        for path, text in helps(command, ("gitslo", name)):
+            parts.append(f"## {' '.join(path)}\n\n```text\n{text.rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+def files_page(schemas: Path) -> str:
+    """`files.md`."""
+    parts = ["# The three files\n", NOTICE, FILES_INTRODUCTION]
+    for schema, file, what in FILES:
+        document = json.loads((schemas / f"{schema}.json").read_text(encoding="utf-8"))
+        parts.append(f"## {file}\n\n{what}\n")
+        parts.append("| field | value | meaning |\n|---|---|---|")
+        parts += [f"| {field} | {value} | {meaning} |" for field, value, meaning in rows(document, document, "")]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def rows(root: Mapping[str, Any], node: Mapping[str, Any], at: str, depth: int = 0) -> Iterator[tuple[str, str, str]]:
+    """(field, value, meaning) of every named field below `node`, parents first."""
+    node = _resolved(root, node)
+    required = set(node.get("required", ()))
+    named = {name: child for name, child in node.get("properties", {}).items() if name != "schema" or at}
+    for name, child in named.items():
+        yield from _field(root, child, f"{at}{name}", depth, is_required=name in required)
+    extra = node.get("additionalProperties")
+    if isinstance(extra, Mapping):
+        yield from _field(root, extra, f"{at}NAME", depth, is_required=False)
+    for alternative in (*node.get("oneOf", ()), *node.get("anyOf", ())):
+        yield from rows(root, alternative, at, depth)
+    if "items" in node and isinstance(node["items"], Mapping):
+        yield from rows(root, node["items"], f"{at.removesuffix('.')}[]." if at else "[].", depth)
+
+
+def _field(
+    root: Mapping[str, Any], child: Mapping[str, Any], name: str, depth: int, *, is_required: bool
+) -> Iterator[tuple[str, str, str]]:
+    whole = _resolved(root, child)
+    says = [child.get("description") or whole.get("description") or whole.get("title") or ""]
+    if is_required:
+        says.append("Required.")
+    if "default" in whole:
+        says.append(f"Default: `{_text(whole['default'])}`.")
+    yield f"`{name}`", _cell(_value(root, whole)), _cell(" ".join(part for part in says if part))
+    if depth < 6:
+        yield from rows(root, whole, f"{name}.", depth + 1)
+
+
+def _resolved(root: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in node:
+        target: Any = root
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part.replace("~1", "/").replace("~0", "~")]
+        node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+    return node
+
+
+def _value(root: Mapping[str, Any], node: Mapping[str, Any]) -> str:
+    """What may stand there: words of an enumeration, else examples, else the types."""
+    node = _resolved(root, node)
+    if "const" in node:
+        return f"`{_text(node['const'])}`"
+    if "enum" in node:
+        return ", ".join(f"`{_text(word)}`" for word in node["enum"])
+    examples = [example for example in node.get("examples", ()) if not isinstance(example, dict | list)]
+    if examples:
+        return "e.g. " + ", ".join(f"`{_text(example)}`" for example in examples[:3])
+    kinds = node.get("type")
+    if kinds is None:
+        choices = (_value(root, choice) for choice in (*node.get("oneOf", ()), *node.get("anyOf", ())))
+        return " or ".join(dict.fromkeys(choice for choice in choices if choice))
+    words = {"object": "mapping", "array": "list", "string": "text", "integer": "whole number", "null": "nothing"}
+    return " or ".join(words.get(kind, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page."""
+    return {REFERENCE / "cli.md": cli_page(), REFERENCE / "files.md": files_page(ROOT / "schemas")}
+
+
+def main() -> int:
+    """Write them."""
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from tests.project.reference import pages, rows
+
+
+def test_generated_pages_are_current() -> None:
+    """The reference says what the code does: `make docs` would change nothing."""
+    stale = [
+        path.name for path, text in pages().items() if not path.exists() or text != path.read_text(encoding="utf-8")
+    ]
+
+    assert [] == stale
+
+
+def test_rows_follow_references_lists_and_alternatives() -> None:
+    """Every named field of a schema becomes a row, wherever the schema hides it."""
+    schema = {
+        "properties": {
+            "schema": {"const": "gitslo/v1"},
+            "a": {"$ref": "#/$defs/a"},
+            "b": {"type": "array", "items": {"properties": {"c": {"enum": ["x", "y"], "default": "x"}}}},
+            "d": {"additionalProperties": {"oneOf": [{"type": "string"}, {"properties": {"e": {"type": "integer"}}}]}},
+        },
+        "required": ["a"],
+        "$defs": {"a": {"type": "string", "description": "One | two.", "examples": ["250ms"]}},
+    }
+
+    assert [
+        ("`a`", "e.g. `250ms`", "One \\| two. Required."),
+        ("`b`", "list", ""),
+        ("`b[].c`", "`x`, `y`", "Default: `x`."),
+        ("`d`", "", ""),
+        ("`d.NAME`", "text", ""),
+        ("`d.NAME.e`", "whole number", ""),
+    ] == list(rows(schema, schema, ""))
