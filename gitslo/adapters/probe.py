@@ -33,9 +33,15 @@ COMMIT = re.compile(r"[0-9a-f]{7,64}")
 class ProbeSyncer:
     """Asks the deployed service itself."""
 
-    def __init__(self, allowed: Allowed) -> None:
-        """Only hosts that `allowed.targets` matches are called."""
+    def __init__(self, allowed: Allowed, timeout: float = TIMEOUT) -> None:
+        """Nothing is called before the first report.
+
+        Args:
+            allowed: only hosts that `targets` matches are called.
+            timeout: seconds for one whole answer.
+        """
         self._allowed = allowed
+        self._timeout = timeout
 
     def report(self, environment: Environment, expected: Expected) -> SyncReport:
         """Whether what answers is what is expected.
@@ -47,7 +53,7 @@ class ProbeSyncer:
         settings = environment.sync.settings
         url = self._url(settings.get("url", ""))
         try:
-            status, header, body = _get(url, settings.get("header"))
+            status, header, body = _get(url, settings.get("header"), self._timeout)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Retry(f"{url.netloc} does not answer: {_shown(str(error))}") from error
         if status != http.client.OK:
@@ -68,18 +74,18 @@ class ProbeSyncer:
         except ValueError as error:
             raise Refused(Problem(f"the probe's url {text!r} is no URL: {error}")) from error
         if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None or port == 0:
-            raise Refused(Problem(f"the probe's url {text!r} is not usable, expected http:// or https:// and a host"))
+            raise Refused(Problem("the probe's url is not usable, expected http:// or https:// and a host, no user"))
         if not matches(self._allowed.targets, url.hostname):
             hint = "`allow.targets` of the operator's file names the hosts that may be called"
             raise Refused(Problem(f"the operator does not allow the probe's host {url.hostname}", hint=hint))
         return url
 
 
-def _get(url: SplitResult, header: str | None) -> tuple[int, str | None, bytes]:
-    """Status, the named header's value, and the body; all within TIMEOUT and ANSWER_CAP."""
+def _get(url: SplitResult, header: str | None, timeout: float) -> tuple[int, str | None, bytes]:
+    """Status, the named header's value, and the body; within `timeout` seconds and ANSWER_CAP."""
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.hostname or "", url.port, timeout=TIMEOUT)
-    deadline = time.monotonic() + TIMEOUT
+    connection = kind(url.hostname or "", url.port, timeout=timeout)
+    deadline = time.monotonic() + timeout
     cut = None
     try:
         connection.connect()
@@ -89,15 +95,16 @@ def _get(url: SplitResult, header: str | None) -> tuple[int, str | None, bytes]:
         cut.start()
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection.request("GET", path, headers={"Accept": "application/json, */*", "User-Agent": "gitslo-probe"})
-        response = connection.getresponse()
-        body = bytearray()
-        while header is None and (chunk := response.read1(65536)):
-            body += chunk
-            if len(body) > ANSWER_CAP:
-                raise OSError(f"the answer is longer than {ANSWER_CAP} bytes")
+        with connection.getresponse() as response:
+            status, value = response.status, response.getheader(header) if header is not None else None
+            body = bytearray()
+            while header is None and (chunk := response.read1(65536)):
+                body += chunk
+                if len(body) > ANSWER_CAP:
+                    raise OSError(f"the answer is longer than {ANSWER_CAP} bytes")
         if time.monotonic() >= deadline:
             raise TimeoutError("no whole answer in time")
-        return response.status, response.getheader(header) if header is not None else None, bytes(body)
+        return status, value, bytes(body)
     finally:
         if cut is not None:
             cut.cancel()

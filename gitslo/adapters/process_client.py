@@ -88,16 +88,16 @@ def _get(port: int, token: str) -> bytes:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT)
     try:
         connection.request("GET", "/environments", headers={"Authorization": f"Bearer {token}"})
-        response = connection.getresponse()
-        if response.status != http.client.OK:
-            raise OSError(f"status {response.status}")
-        body = bytearray()
-        while chunk := response.read1(65536):
-            body += chunk
-            if len(body) > ANSWER_CAP:
-                raise OSError("the answer is too long")
-            if time.monotonic() > deadline:
-                raise TimeoutError("no whole answer in time")
+        with connection.getresponse() as response:
+            if response.status != http.client.OK:
+                raise OSError(f"status {response.status}")
+            body = bytearray()
+            while chunk := response.read1(65536):
+                body += chunk
+                if len(body) > ANSWER_CAP:
+                    raise OSError("the answer is too long")
+                if time.monotonic() > deadline:
+                    raise TimeoutError("no whole answer in time")
         return bytes(body)
     finally:
         connection.close()

@@ -1,17 +1,16 @@
 """How the command line looks: colour only on a terminal, tables, Markdown. Every command prints through here.
 
-`NO_COLOR` (not empty) and `TERM=dumb` switch colour off. Off a terminal everything is plain text with stable columns,
-and rich is not even imported.
+Off a terminal everything is plain text with stable columns, and rich is not even imported.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import unicodedata
 from collections.abc import Sequence
 from typing import TextIO
+
+from gitslo.core.escape import plain
+from gitslo.observers.terminal import colour_on, is_terminal, width
 
 __all__ = ["colour_on", "is_terminal", "markdown", "paint", "plain", "table", "width"]
 
@@ -21,32 +20,6 @@ _COLOURS = {
     "inconclusive": "33", "waiting": "33", "claimed": "36", "proposed": "36", "withdrawn": "33",
 }  # fmt: skip
 """Word -> SGR code; the same word has the same colour in every command."""
-
-_ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode categories that act on a terminal or break a line."""
-
-
-def is_terminal(stream: TextIO | None = None) -> bool:
-    """Whether a person looks at `stream` (standard output if None)."""
-    return (stream or sys.stdout).isatty()
-
-
-def colour_on(stream: TextIO | None = None) -> bool:
-    """Whether to paint: a terminal, and nobody said no."""
-    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def width() -> int:
-    """Columns of the terminal; 100 where there is none."""
-    return shutil.get_terminal_size((100, 24)).columns
-
-
-def plain(text: str) -> str:
-    """`text` from a repository, safe to print: one line, nothing in it acts on the terminal."""
-    return "".join(
-        character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in _ACTING else character
-        for character in text
-    )
 
 
 def paint(text: str, word: str | None = None, stream: TextIO | None = None) -> str:
@@ -83,7 +56,9 @@ def markdown(text: str, stream: TextIO | None = None) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    safe = "\n".join(plain(line) for line in text.splitlines())
+    # Indentation is Markdown; `plain` would take it away with the rest.
+    lines = ((line[: len(line) - len(line.lstrip(" "))], line) for line in text.split("\n"))
+    safe = "\n".join(indent + plain(line) for indent, line in lines)
     Console(file=out, no_color=not colour_on(out), width=width()).print(Markdown(safe, hyperlinks=False))
 
 

@@ -181,7 +181,10 @@ def _verify(found: bytes | None, expected: str) -> None:
 
 
 def _ever_smaller(state: EnvironmentState) -> Iterator[EnvironmentState]:
-    """The state, then with less and less detail: what is lost first is missed least."""
+    """The state, then with less and less detail: what is lost first is missed least.
+
+    Histograms, the oldest first, are for people; verdicts rest on the counts, and on their fineness in time.
+    """
     yield state
     run = state.run
     if run is None:
@@ -191,7 +194,7 @@ def _ever_smaller(state: EnvironmentState) -> Iterator[EnvironmentState]:
     def present() -> EnvironmentState:
         return replace(state, run=replace(run, evidence=Evidence(tuple(attempts))))
 
-    for index, attempt in enumerate(attempts[:-1]):
+    for index, attempt in enumerate(attempts):
         attempts[index] = _without_histograms(attempt)
         yield present()
     width = 2
@@ -200,9 +203,6 @@ def _ever_smaller(state: EnvironmentState) -> Iterator[EnvironmentState]:
             attempts[index] = replace(attempt, tallies=tuple(_coarsened(tally, width) for tally in attempt.tallies))
         yield present()
         width *= 2
-    if attempts:
-        attempts[-1] = _without_histograms(attempts[-1])
-        yield present()
 
 
 def _without_histograms(attempt: AttemptEvidence) -> AttemptEvidence:

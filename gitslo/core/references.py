@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import NoReturn
 
+from gitslo.core.manifests import At, Fields, fields_of
 from gitslo.core.objects import FOLDER, SUBMODULE, SYMLINK
-from gitslo.core.yamlsafe import MANIFEST, Mapping, Mark, Node, Scalar, Sequence, read_documents
+from gitslo.core.yamlsafe import MANIFEST, Scalar, read_documents
 from gitslo.errors import Problem, Refused
 from gitslo.ports import TreeEntry, TreeView
 
@@ -72,20 +72,6 @@ def _vendored_in(chart: str, charts: set[str]) -> bool:
     return any(part == "charts" and "/".join(parts[:index]) in charts for index, part in enumerate(parts))
 
 
-class _At:
-    """Where a reference stands, for errors."""
-
-    def __init__(self, file: str, mark: Mark) -> None:
-        self.file = file
-        self.mark = mark
-
-    def problem(self, message: str, hint: str = "") -> Problem:
-        return Problem(message, file=self.file, line=self.mark.line, column=self.mark.column, hint=hint)
-
-    def refuse(self, message: str, hint: str = "") -> NoReturn:
-        raise Refused(self.problem(message, hint))
-
-
 class _Following:
     """One environment's references: what was found so far, and the way that leads to where we are."""
 
@@ -99,7 +85,7 @@ class _Following:
 
     # ----------------------------------------------------------------- kustomize
 
-    def kustomization(self, folder: str, at: _At | None = None) -> None:
+    def kustomization(self, folder: str, at: At | None = None) -> None:
         """Follow the kustomization in `folder`; `at`: where it was referenced, None for the environment's own."""
         with self._visit("kustomization", folder, at) as fresh:
             if not fresh:
@@ -112,9 +98,9 @@ class _Following:
                     raise Refused(Problem(message, file=folder or "."))
                 at.refuse(message)
             self._take(present[0], at)
-            self._kustomize(_Document(self.view, present[0]), folder)
+            self._kustomize(fields_of(self.view, present[0]), folder)
 
-    def _kustomize(self, document: _Document, folder: str) -> None:
+    def _kustomize(self, document: Fields, folder: str) -> None:
         for field in ("resources", "bases", "components"):
             for scalar, at in document.scalars(field):
                 self._resource(folder, scalar.value, at, folder_only=field != "resources")
@@ -132,7 +118,7 @@ class _Following:
                 self._generator(folder, entry)
         self._helm_charts(folder, document)
 
-    def _helm_charts(self, folder: str, document: _Document) -> None:
+    def _helm_charts(self, folder: str, document: Fields) -> None:
         home = next((entry.text("chartHome") for entry in document.mappings("helmGlobals")), "") or "charts"
         for entry in document.mappings("helmCharts"):
             self._helm_chart(folder, home, entry, ("name", "repo", "version"))
@@ -140,7 +126,7 @@ class _Following:
             self._files(folder, entry.scalars("values"))
             self._helm_chart(folder, home, entry, ("chartName", "chartRepoUrl", "chartVersion"))
 
-    def _resource(self, folder: str, text: str, at: _At, *, folder_only: bool = False) -> None:
+    def _resource(self, folder: str, text: str, at: At, *, folder_only: bool = False) -> None:
         if self._remote(folder, text, at):
             return
         path = self._path(folder, text, at)
@@ -152,12 +138,11 @@ class _Following:
         else:
             self._take(path, at)
 
-    def _plugin(self, folder: str, scalar: Scalar, at: _At) -> None:
+    def _plugin(self, folder: str, scalar: Scalar, at: At) -> None:
         """A generator or transformer: a file (or a folder, or written in place) that can itself name files."""
         if _inline(scalar):
-            # Positions inside it count from where it starts; the file is what its author looks for.
-            nodes = read_documents(scalar.value.encode(), file=f"{at.file}:{at.mark.line}", budget=MANIFEST)
-            path = at.file
+            path = f"{at.file}:{at.mark.line}"  # positions inside it count from where it starts
+            nodes = read_documents(scalar.value.encode(), file=path, budget=MANIFEST)
         else:
             self._resource(folder, scalar.value, at)
             path = "" if self._remote(folder, scalar.value, at, warn=False) else self._path(folder, scalar.value, at)
@@ -165,10 +150,10 @@ class _Following:
                 return
             nodes = read_documents(self.view.read(path), file=path, budget=MANIFEST)
         for node in nodes:
-            self._plugin_files(folder, _Document(self.view, path, node))
+            self._plugin_files(folder, Fields(path, node))
 
-    def _plugin_files(self, folder: str, document: _Document) -> None:
-        """kustomize resolves what its own kinds name against the kustomization that lists them."""
+    def _plugin_files(self, folder: str, document: Fields) -> None:
+        """Kustomize resolves what its own kinds name against the kustomization that lists them."""
         kind = document.text("kind")
         if kind in {"ConfigMapGenerator", "SecretGenerator"}:
             self._generator(folder, document)
@@ -182,14 +167,14 @@ class _Following:
         elif kind == "HelmChartInflationGenerator":
             self._helm_chart(folder, "charts", document, ("name", "repo", "version"))
 
-    def _generator(self, folder: str, entry: _Document) -> None:
+    def _generator(self, folder: str, entry: Fields) -> None:
         for scalar, at in entry.scalars("files"):
             key, equals, path = scalar.value.partition("=")
             self._file(folder, path if equals else key, at)
         for field in ("envs", "env"):
             self._files(folder, entry.scalars(field))
 
-    def _helm_chart(self, folder: str, home: str, entry: _Document, keys: tuple[str, str, str]) -> None:
+    def _helm_chart(self, folder: str, home: str, entry: Fields, keys: tuple[str, str, str]) -> None:
         for field in ("valuesFile", "additionalValuesFiles"):
             self._files(folder, entry.scalars(field))
         home = entry.text("chartHome") or home
@@ -210,7 +195,7 @@ class _Following:
 
     # ----------------------------------------------------------------- Helm
 
-    def chart(self, folder: str, at: _At | None = None) -> None:
+    def chart(self, folder: str, at: At | None = None) -> None:
         """Take a local chart, whole, and the local charts that it depends on."""
         with self._visit("chart", folder, at) as fresh:
             if not fresh:
@@ -222,9 +207,9 @@ class _Following:
             for name, lock in ((CHART, "Chart.lock"), ("requirements.yaml", "requirements.lock")):
                 path = posixpath.join(folder, name)
                 if self.view.entry(path) is not None:
-                    self._dependencies(folder, _Document(self.view, path), self._locked(posixpath.join(folder, lock)))
+                    self._dependencies(folder, fields_of(self.view, path), self._locked(posixpath.join(folder, lock)))
 
-    def _dependencies(self, folder: str, document: _Document, locked: dict[str, str]) -> None:
+    def _dependencies(self, folder: str, document: Fields, locked: dict[str, str]) -> None:
         for entry in document.mappings("dependencies"):
             name, repository, version = (entry.text(key) for key in ("name", "repository", "version"))
             vendored = self._vendored(folder, name)
@@ -252,13 +237,13 @@ class _Following:
     def _locked(self, path: str) -> dict[str, str]:
         if self.view.entry(path) is None:
             return {}
-        entries = _Document(self.view, path).mappings("dependencies")
+        entries = fields_of(self.view, path).mappings("dependencies")
         return {entry.text("name"): entry.text("version") for entry in entries}
 
     # ----------------------------------------------------------------- paths
 
     @contextmanager
-    def _visit(self, kind: str, folder: str, at: _At | None) -> Iterator[bool]:
+    def _visit(self, kind: str, folder: str, at: At | None) -> Iterator[bool]:
         """Whether `folder` has not been followed yet; while it is, coming back to it is a cycle."""
         step = (kind, folder)
         if step in self.way:
@@ -280,15 +265,15 @@ class _Following:
         yield True
         self.way.pop()
 
-    def _files(self, folder: str, found: Iterable[tuple[Scalar, _At]]) -> None:
+    def _files(self, folder: str, found: Iterable[tuple[Scalar, At]]) -> None:
         for scalar, at in found:
             self._file(folder, scalar.value, at)
 
-    def _file(self, folder: str, text: str, at: _At) -> None:
+    def _file(self, folder: str, text: str, at: At) -> None:
         if not self._remote(folder, text, at):
             self._take(self._path(folder, text, at), at)
 
-    def _path(self, folder: str, text: str, at: _At) -> str:
+    def _path(self, folder: str, text: str, at: At) -> str:
         """The path from the root that `text`, written in `folder`, means."""
         if not text or text.startswith("/") or "\\" in text:
             at.refuse(f"{text!r} is no path relative to {folder or '.'!r}", "write it with `/`, relative to this file")
@@ -297,7 +282,7 @@ class _Following:
             at.refuse(f"{text!r} leaves the repository")
         return "" if path == "." else path
 
-    def _entry(self, path: str, at: _At | None) -> TreeEntry:
+    def _entry(self, path: str, at: At | None) -> TreeEntry:
         entry = self.view.entry(path)
         if entry is not None and entry.mode not in {SYMLINK, SUBMODULE}:
             return entry
@@ -320,7 +305,7 @@ class _Following:
         match = get_close_matches(posixpath.basename(path), sorted(names), n=1, cutoff=0.6)
         return f"did you mean {posixpath.join(folder, match[0])!r}?" if match else ""
 
-    def _take(self, path: str, at: _At | None) -> None:
+    def _take(self, path: str, at: At | None) -> None:
         entry = self._entry(path, at)
         if entry.mode == FOLDER:
             message = f"{path!r} is a folder and a file is expected"
@@ -330,7 +315,7 @@ class _Following:
 
     # ----------------------------------------------------------------- elsewhere
 
-    def _remote(self, folder: str, text: str, at: _At, *, warn: bool = True) -> bool:
+    def _remote(self, folder: str, text: str, at: At, *, warn: bool = True) -> bool:
         """Whether `text` is fetched from outside the repository; says so."""
         if text.lower().startswith("file:"):
             at.refuse(f"{text!r} leaves the repository", "write a path relative to this file")
@@ -345,7 +330,7 @@ class _Following:
             self._warn_remote(at, _shown(text), pinned=pinned)
         return True
 
-    def _warn_remote(self, at: _At, what: str, *, pinned: bool) -> None:
+    def _warn_remote(self, at: At, what: str, *, pinned: bool) -> None:
         if pinned:
             self.warnings.append(at.problem(f"{what} lies outside the repository: a change there is not noticed"))
         else:
@@ -361,46 +346,3 @@ def _inline(scalar: Scalar) -> bool:
 def _shown(text: str) -> str:
     """A URL as it may be printed: whoever put a credential into it did not want it in a log."""
     return re.sub(r"//[^/@\s]*@", "//***@", text)
-
-
-class _Document:
-    """A mapping in a file, read leniently in what does not concern us and strictly in what does."""
-
-    def __init__(self, view: TreeView, path: str, node: Node | None = None) -> None:
-        self.view = view
-        self.path = path
-        if node is None:
-            documents = read_documents(view.read(path), file=path, budget=MANIFEST)
-            if len(documents) > 1:
-                raise Refused(Problem(f"expected one YAML document and found {len(documents)}", file=path))
-            node = documents[0] if documents else None
-        start = node.start if node is not None else Mark(1, 1, 0)
-        self.at = _At(path, (node.alias or start) if node is not None else start)
-        if isinstance(node, Scalar) and node.data() is None:
-            node = None
-        if node is not None and not isinstance(node, Mapping):
-            self.at.refuse("expected a mapping")
-        self.node = node
-
-    def scalars(self, key: str) -> Iterator[tuple[Scalar, _At]]:
-        """The single value of `key`, or each of its list; nothing where it is missing or null."""
-        for node in self._each(key):
-            at = _At(self.path, node.alias or node.start)
-            if not isinstance(node, Scalar):
-                at.refuse("expected a single value")
-            yield node, at
-
-    def text(self, key: str) -> str:
-        """The single value of `key`; empty where it is missing or null."""
-        return next((scalar.value for scalar, _ in self.scalars(key)), "")
-
-    def mappings(self, key: str) -> Iterator[_Document]:
-        """The mapping at `key`, or each of its list."""
-        for node in self._each(key):
-            yield _Document(self.view, self.path, node)
-
-    def _each(self, key: str) -> Iterator[Node]:
-        node = None if self.node is None else self.node.get(key)
-        if node is None or (isinstance(node, Scalar) and node.data() is None):
-            return
-        yield from node.items if isinstance(node, Sequence) else (node,)

@@ -51,7 +51,7 @@ from gitslo.core.yamlnodes import (
     pointer_to,
     resolve,
 )
-from gitslo.core.yamltext import BANNED, decode, mark_at, not_printable
+from gitslo.core.yamltext import BANNED, decode, in_words, mark_at, not_printable
 from gitslo.errors import Problem, Refused
 
 __all__ = [
@@ -124,9 +124,8 @@ def read_documents(data: bytes, *, file: str, budget: Budget) -> tuple[Node, ...
         raise
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = ", ".join(str(part) for part in (error.context, error.problem) if part)
-        hint = "indent with spaces, YAML knows no tabs" if "'\\t'" in what else ""
-        reading.refuse(f"no valid YAML: {what}", reading.last if mark is None else _mark(mark), hint)
+        message, hint = in_words(str(error.problem or error.context))
+        reading.refuse(f"no valid YAML: {message}", reading.last if mark is None else _mark(mark), hint)
     except Exception as error:  # noqa: BLE001 - the scanner fails in many ways on bytes nobody wrote by hand
         reading.refuse(f"no valid YAML: {type(error).__name__} near here", reading.last)
 
@@ -159,6 +158,9 @@ class _Events(Reader, Scanner, Parser, VersionedResolver):
 
     def fetch_directive(self) -> NoReturn:
         raise ScannerError(None, None, "directives (`%...`) are not allowed", self.get_mark())
+
+    def fetch_tag(self) -> NoReturn:
+        raise ScannerError(None, None, "tags (`!...`) are not allowed; quote it if it is text", self.get_mark())
 
     def events(self) -> Iterator[Any]:
         while self.check_event():
@@ -243,8 +245,6 @@ class _Reading:
         if isinstance(event, AliasEvent):
             self._alias(event)
             return
-        if event.ctag is not None:
-            self.refuse("YAML tags (`!...`) are not allowed", self.last, "remove the tag")
         if event.anchor:
             if not self.budget.aliases:
                 self.refuse("YAML anchors (`&...`) are not allowed in this file", self.last, "write the value out")
@@ -258,9 +258,8 @@ class _Reading:
         mapping = isinstance(event, MappingStartEvent)
         if self.open and self.open[-1].mapping and self.open[-1].key is None:
             kind = "mapping" if mapping else "list"
-            self.refuse(
-                f"a {kind} stands where a key is expected", self.last, "quote `{{ ... }}`; a template is no YAML yet"
-            )
+            hint = "a template is no YAML yet: quote `{{ ... }}`" if event.flow_style else ""
+            self.refuse(f"a {kind} stands where a key is expected", self.last, hint)
         if len(self.open) >= self.budget.depth:
             self.refuse(f"nested deeper than {self.budget.depth} levels", self.last)
         assert mapping or isinstance(event, SequenceStartEvent)  # noqa: S101 - the parser has four kinds of nodes
@@ -279,7 +278,7 @@ class _Reading:
 
     def _scalar(self, event: ScalarEvent) -> Scalar:
         style = str(event.style or "")
-        value = self._printable(str(event.value), style)
+        value = self._printable(str(event.value)) if style == '"' else str(event.value)
         end = _mark(event.end_mark)
         start = self._content_start(event)
         if start.offset > end.offset:  # an anchor with nothing behind it
@@ -288,10 +287,8 @@ class _Reading:
             self._finite(value)
         return Scalar(value, style, start, end, event.anchor or "")
 
-    def _printable(self, value: str, style: str) -> str:
+    def _printable(self, value: str) -> str:
         """Escapes in double quotes can say what the text itself may not."""
-        if style != '"':
-            return value
         try:
             value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
         except UnicodeDecodeError:
@@ -313,8 +310,8 @@ class _Reading:
                 or (isinstance(data, float) and not math.isfinite(data))
             )
         ):
-            shown = value if len(value) <= LONGEST_NUMBER else value[:16] + "…"
-            self.refuse(f"`{shown}` is no finite number of at most 64 bits", self.last, "quote it if it is text")
+            message = f"`{_short(value)}` is no finite number of at most 64 bits"
+            self.refuse(message, self.last, "quote it if it is text")
 
     def _count(self, nodes: int) -> None:
         self.nodes += nodes
@@ -326,10 +323,8 @@ class _Reading:
         if not self.budget.aliases:
             self.refuse("YAML aliases (`*...`) are not allowed in this file", self.last, "write the value out")
         if name not in self.anchors:
-            inside = name in self.started
-            self.refuse(
-                f"the alias `*{name}` " + ("is inside its own anchor" if inside else "has no anchor"), self.last
-            )
+            what = "is inside its own anchor" if name in self.started else "has no anchor"
+            self.refuse(f"the alias `*{_short(name)}` {what}", self.last)
         node, size = self.anchors[name]
         self._unfold(size)
         self._finish(replace(node, alias=self.last), size)
@@ -350,12 +345,13 @@ class _Reading:
             self.root = node
             return
         parent = self.open[-1]
-        parent.add_size(size)
+        merge = parent.key is not None and parent.key.value == "<<" and not parent.key.style
+        parent.add_size(replace(size, height=size.height - 1) if merge else size)
         if not parent.mapping:
             parent.items.append(node)
         elif parent.key is None:
             parent.key = self._key(parent, node)
-        elif parent.key.value == "<<" and not parent.key.style:
+        elif merge:
             self._merge(parent, node)
             parent.key = None
         else:

@@ -7,7 +7,7 @@ import re
 from gitslo.core.yamlnodes import Mark
 from gitslo.errors import Problem, Refused
 
-__all__ = ["BANNED", "decode", "mark_at", "not_printable"]
+__all__ = ["BANNED", "decode", "in_words", "mark_at", "not_printable"]
 
 BANNED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters
@@ -51,3 +51,19 @@ def mark_at(text: str, offset: int) -> Mark:
 def not_printable(character: str) -> str:
     """What is said about a character of BANNED."""
     return f"the character U+{ord(character):04X} is not printable text"
+
+
+_IN_WORDS = (
+    ("'\\t'", "a tab cannot start anything here", "indent with spaces, YAML knows no tabs"),
+    ("expected '<document start>'", "this belongs to nothing above it", "check the quotes and the indentation above"),
+    ("mapping values are not", "a `:` cannot stand here", "quote a value that holds `: `; check the indentation"),
+    ("could not find expected ':'", "a key without its `:`", "write `key: value`"),
+    ("expected <block end>", "the indentation fits nothing above it", "align it with the lines it belongs to"),
+    ("that cannot start any token", "a value cannot start with this character", "quote the value"),
+)
+"""What the parser says -> what a person is told, and a hint."""
+
+
+def in_words(problem: str) -> tuple[str, str]:
+    """A parser's complaint as a person is told it, and a hint."""
+    return next(((said, hint) for part, said, hint in _IN_WORDS if part in problem), (problem, ""))

@@ -5,7 +5,7 @@ they report, and sees to it that none of them outlives the call.
 
 Invariants
 - A worker is in a process group of its own, holds our pipe, and is dead when `run` returns or raises.
-- A host that is not allowed is never resolved, and a ceiling is never stretched by splitting a job over workers.
+- A host that is not allowed is never resolved (`bounds`), and a ceiling is never stretched by splitting a job over workers.
 - Reports replace and ends are complete, so a merged result is the plain sum of the shards.
 - When a shard is lost nothing can be decided any more, so the others are stopped at once.
 """
@@ -25,12 +25,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from gitslo.errors import Problem, Refused, Retry
+from gitslo.errors import Retry
+from gitslo.load.bounds import check
 from gitslo.load.messages import Assignment, End, Limit, Line, Ready, Report, Start, decode, encode
-from gitslo.load.request import render
 from gitslo.load.results import LoadDetail, Merger
-from gitslo.load.schedule import Schedule, interleave
-from gitslo.model import ByteCount, Ceilings, Metric, Seconds, TargetScheme
+from gitslo.load.schedule import Schedule
+from gitslo.model import ByteCount, Ceilings, Metric
 from gitslo.ports import LoadJob, LoadResult, LoadSnapshot
 
 __all__ = ["LoadDetail", "ProcessLoadEngine"]
@@ -42,7 +42,17 @@ _GRACE = 2.0
 """Seconds after a deadline of a worker after which the engine stops believing in it."""
 _LEAST_IN_FLIGHT = 1000
 _TAIL = 2000
-_ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "VIRTUAL_ENV")
+_ENVIRONMENT = (
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PATH",
+    "PYTHONPATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+)
 """What a worker inherits: nothing that could be a credential."""
 
 
@@ -73,7 +83,7 @@ class ProcessLoadEngine:
 
     def measure(self, job: LoadJob, on_snapshot: Callable[[LoadSnapshot], bool]) -> LoadDetail:
         """Like `run`, with the histograms that only people ask for."""
-        self._check(job)
+        check(job, self._ceilings, self._allowed, closed=self._closed)
         addresses = _resolved(job)
         merger = Merger(job, closed=self._closed)
         crew = _Crew(self._assignments(job, addresses))
@@ -94,52 +104,6 @@ class ProcessLoadEngine:
         if not merger.ends:
             raise Retry(f"no load worker came through: {'; '.join(crew.lost)}")
         return merger.detail(crew.lost)
-
-    # ------------------------------------------------------------ bounds
-
-    def _check(self, job: LoadJob) -> None:
-        section, target, ceilings = job.section, job.target, self._ceilings
-        problems: list[str] = []
-        if target.scheme is not TargetScheme.HTTP:
-            raise Refused(Problem(f"load over {target.scheme.value} is not in this version (http and https are)"))
-        if not self._allowed(target.host):
-            raise Refused(
-                Problem(f"the host {target.host!r} is not allowed as a target", hint="the operator's allow-list names it")
-            )
-        schedule = Schedule(section.stages)
-        if not self._closed and schedule.peak > ceilings.rate:
-            problems.append(f"the rate {schedule.peak:g}/s is above the ceiling `rate` of {ceilings.rate:g}/s")
-        if schedule.duration > ceilings.duration:
-            problems.append(
-                f"the load's {schedule.duration:g} s are above the ceiling `duration` of {ceilings.duration:g} s"
-            )
-        if section.connections is not None and section.connections > ceilings.connections:
-            problems.append(
-                f"{section.connections} connections are above the ceiling `connections` of {ceilings.connections}"
-            )
-        for name, value in (("connections", section.connections), ("max_in_flight", section.max_in_flight)):
-            if value is not None and value < 1:
-                problems.append(f"`{name}` must be at least 1")
-        if section.timeout <= 0:
-            problems.append("the time-out must be positive")
-        if job.deadline < section.timeout + 1.0:
-            problems.append(
-                f"the deadline of {job.deadline:g} s leaves no time to drain a time-out of {section.timeout:g} s"
-            )
-        names = {endpoint.name for endpoint in section.endpoints}
-        problems += [
-            f"the objective {objective.text!r} names no endpoint of this load"
-            for objective in job.objectives
-            if objective.endpoint is not None and objective.endpoint not in names
-        ]
-        try:
-            interleave([endpoint.weight for endpoint in section.endpoints])
-        except ValueError as error:
-            problems.append(str(error))
-        if problems:
-            raise Refused(*(Problem(f"load {section.name!r}: {problem}") for problem in problems))
-        for endpoint in section.endpoints:
-            render(endpoint, target, job.run_id)
 
     def _assignments(self, job: LoadJob, addresses: tuple[tuple[str, int], ...]) -> tuple[Assignment, ...]:
         section, ceilings = job.section, self._ceilings

@@ -21,7 +21,7 @@ BUSY = 0.8
 
 
 def tolerated_lag(limits: Sequence[float]) -> float:
-    """Seconds of our own lag that a measurement may bear: 1 ms, or 10 % of the tightest latency limit if that is more."""
+    """Seconds of our own lag that numbers may bear: 1 ms, or 10 % of the tightest latency limit where that is more."""
     return max(0.001, 0.1 * min(limits)) if limits else 0.001
 
 
@@ -80,7 +80,5 @@ def _under_delivered(ends: Sequence[End]) -> list[str]:
             released += (requests - hindered) / end.judged_took
     if released >= DELIVERED * planned:
         return []
-    return [
-        f"the generator released {released:.1f} requests/s of {planned:.1f} planned ({released / planned:.1%}), "
-        "and it was not the target that held it back"
-    ]
+    share = f"{released:.1f} requests/s of {planned:.1f} planned ({released / planned:.1%})"
+    return [f"the generator released {share}, and it was not the target that held it back"]

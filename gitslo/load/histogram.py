@@ -20,6 +20,8 @@ MICROSECONDS = 1e6
 _EXACT_BITS = 11
 """Values below 2**11 us keep every microsecond; above, 11 significant bits: that is what 3 digits mean in HDR."""
 
+_LIVE_BITS = 7
+
 
 def _rounded(value: int, bits: int) -> int:
     """`value` with only its `bits` highest bits kept."""
@@ -27,11 +29,21 @@ def _rounded(value: int, bits: int) -> int:
     return value if shift <= 0 else value >> shift << shift
 
 
-def fold(samples: Iterable[float], into: dict[int, int], bits: int = _EXACT_BITS) -> None:
-    """Count samples (seconds) into `into`, a dict of rounded microseconds; negative noise counts as 0."""
+def fold(samples: Iterable[float], live: dict[int, int] | None, exact: dict[int, int] | None) -> None:
+    """Count samples (seconds) as rounded microseconds; negative noise counts as 0.
+
+    Args:
+        samples: seconds.
+        live: counts by value, rounded to about 1 %: enough for a live view.
+        exact: the same, as exactly as the histogram keeps them.
+    """
     for value, number in Counter(map(int, map(MICROSECONDS.__mul__, samples))).items():
-        key = _rounded(value, bits) if value > 0 else 0
-        into[key] = into.get(key, 0) + number
+        if exact is not None:
+            key = _rounded(value, _EXACT_BITS) if value > 0 else 0
+            exact[key] = exact.get(key, 0) + number
+        if live is not None:
+            key = _rounded(value, _LIVE_BITS) if value > 0 else 0
+            live[key] = live.get(key, 0) + number
 
 
 def needed(p: float) -> int:
@@ -65,7 +77,7 @@ class Histogram:
         """The histogram of a dict that `fold` filled."""
         made = cls(longest)
         for value, number in counts.items():
-            made._hdr.record_value(min(value, made._highest), number)  # noqa: SLF001 - its own
+            made._hdr.record_value(min(value, made._highest), number)
         return made
 
     def add(self, encoded: str) -> None:

@@ -30,6 +30,7 @@ from gitslo.load.record import NEVER, Cell, Recorder, Unfinished
 __all__ = ["Pool"]
 
 _HEAD_LIMIT = 65536
+"""Of an unfinished answer, as much is kept to tell how its body would have ended."""
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 _EXHAUSTED = {
     errno.EMFILE: "file descriptors",
@@ -55,10 +56,7 @@ class Connection(asyncio.Protocol):
         self.queue = 0.0
         self.status = 0
         self.messages = 0
-        self.in_head = True
-        self.begun = False
         self.last = False
-        self.data = b""
         self.head = b""
         self.renew_parser()
 
@@ -79,18 +77,21 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.pool.forget(self)
         if self.cell is not None:
-            if exc is None and self.last and not self.in_head and not _framed(self.head):
-                self.finish(clock())
-            elif exc is not None:
+            if exc is not None:
                 self.fail("reset" if isinstance(exc, ConnectionError) else f"connection: {_reason(exc)}")
+            elif not self.head:
+                self.fail("closed without an answer")
+            elif _ends_with_connection(self.head):
+                self.status = self.get_status()
+                self.last = True
+                self.finish(clock())
             else:
-                self.fail("answer cut short" if self.begun else "closed without an answer")
+                self.fail("answer cut short")
         self.pool.replace()
 
     def data_received(self, data: bytes) -> None:
         now = clock()
-        self.pool.traffic += len(data)
-        self.data = data
+        self.pool.received += len(data)
         try:
             self.feed(data)
         except _PARSER_ERRORS:
@@ -103,60 +104,40 @@ class Connection(asyncio.Protocol):
             # More than was asked for: what belongs to which request is not known any more.
             self.fail("protocol error")
             self.drop()
-        else:
-            self.begun = True
-            if self.in_head:
-                self.head += data
-                if len(self.head) > _HEAD_LIMIT:
-                    self.fail("protocol error")
-                    self.drop()
-
-    # ------------------------------------------------------------ parser
-
-    def on_headers_complete(self) -> None:
-        self.in_head = False
-        if not self.keep_alive():
-            self.last = True
-            self.head += self.data
+        elif len(self.head) < _HEAD_LIMIT:
+            self.head += data
 
     def on_message_complete(self) -> None:
         status = self.get_status()
         if status >= 200:  # noqa: PLR2004 - below are the 1xx, which announce the response
             self.status = status
             self.messages += 1
-        else:
-            self.in_head = True
-            self.last = False
-            self.head = b""
+            self.last = not self.keep_alive()
 
-    # ------------------------------------------------------------ the request under way
-
-    def transmit(self, cell: Cell, intended: float, lag: float, queue: float) -> None:
+    def transmit(self, cell: Cell, intended: float, lag: float) -> None:
         """Send `cell`'s request now."""
         self.cell = cell
         self.intended = intended
         self.lag = lag
-        self.queue = queue
-        self.pool.traffic += cell.size
         self.write(cell.request)
 
     def finish(self, now: float) -> None:
         """The response is complete."""
         cell = self.cell
-        assert cell is not None  # noqa: S101 - both callers looked
+        assert cell is not None  # noqa: S101 - the callers looked
         self.cell = None
         self.messages = 0
-        self.in_head = True
         response = now - self.intended
         if response <= cell.brisk and self.good[self.status] and not self.queue:
             cell.add_response(response)
             cell.add_lag(self.lag)
-        elif self.good[self.status]:
-            self.recorder.settle(cell, response, self.lag, self.queue, "", None)
         else:
-            self.recorder.settle(cell, response, self.lag, self.queue, f"status {self.status}", NEVER)
-        if self.begun:
-            self.begun = False
+            if self.good[self.status]:
+                self.recorder.settle(cell, response, self.lag, self.queue, "", None)
+            else:
+                self.recorder.settle(cell, response, self.lag, self.queue, f"status {self.status}", NEVER)
+            self.queue = 0.0
+        if self.head:
             self.head = b""
         if self.last:
             self.drop()
@@ -180,11 +161,11 @@ class HeadConnection(Connection):
     """Where an endpoint's method is HEAD: its responses end with their header, whatever length that announces."""
 
     def on_headers_complete(self) -> None:
-        super().on_headers_complete()
         status = self.get_status()
         if self.cell is not None and self.cell.head and status >= 200:  # noqa: PLR2004 - no 1xx
             self.status = status
             self.messages = 1
+            self.last = not self.keep_alive()
 
     def on_message_complete(self) -> None:
         if self.cell is None or not self.cell.head or self.get_status() < 200:  # noqa: PLR2004 - 1xx
@@ -200,7 +181,7 @@ class Pool:
     """All connections of one worker, and the arrivals that wait for one.
 
     Attributes:
-        traffic: bytes sent and received.
+        received: bytes.
         pending: (cell, intended, lag) in the order of dispatch.
         exhausted: what this machine ran out of.
         trouble: the last reason why a connection could not be opened.
@@ -212,7 +193,7 @@ class Pool:
         self.recorder = recorder
         expect = frozenset(assignment.expect) or range(200, 400)
         self.good = bytes(status in expect for status in range(1000))
-        self.traffic = 0
+        self.received = 0
         self.pending: deque[Unfinished] = deque()
         self.exhausted: set[str] = set()
         self.trouble = ""
@@ -237,7 +218,7 @@ class Pool:
         """Send one arrival, or let it wait for a connection."""
         free = self._free
         if free:
-            free.pop().transmit(cell, intended, lag, 0.0)
+            free.pop().transmit(cell, intended, lag)
         elif len(self._open) + len(self.pending) >= self._most:
             # An arrival that came too late by our own fault may have met others that were late with it.
             self.recorder.never_sent(cell, lag, "not sent: too many in flight", excused=lag > self._tolerance)
@@ -249,7 +230,8 @@ class Pool:
         """Give a connection its next arrival, or keep it."""
         if self.pending:
             cell, intended, lag = self.pending.popleft()
-            connection.transmit(cell, intended, lag, max(0.0, clock() - intended - lag))
+            connection.queue = clock() - intended - lag
+            connection.transmit(cell, intended, lag)
         elif self.hungry is not None:
             self.hungry(connection)
         else:
@@ -273,8 +255,11 @@ class Pool:
         return len(self._open) - len(self._free) + len(self.pending)
 
     def sweep(self, now: float) -> None:
-        """Time out what has waited too long. The time-out runs from the intended time; our own lag is added to it
-        before a request is given up, so that what we delayed can still show that it alone was not too slow."""
+        """Time out what has waited too long.
+
+        The time-out runs from the intended time. Before a request is given up our own lag is added to it, so that what
+        we delayed can still show that it alone was not too slow.
+        """
         pending = self.pending
         while pending and now - pending[0][1] - pending[0][2] >= self._timeout:
             cell, _, lag = pending.popleft()
@@ -342,7 +327,7 @@ class Pool:
                     await asyncio.get_running_loop().create_connection(
                         lambda: self._class(self), host, port, ssl=self._tls, server_hostname=self._name_if_tls()
                     )
-            except (OSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, OSError) as error:
                 failure = error
                 if len(self._addresses) > 1 and self._addresses[0] == (host, port):
                     self._addresses.append(self._addresses.pop(0))
@@ -384,13 +369,14 @@ class Pool:
             task.cancel()
 
 
-def _framed(head: bytes) -> bool:
-    """Whether the header of the response in `head` says where its body ends; 1xx before it are passed over."""
+def _ends_with_connection(answer: bytes) -> bool:
+    """Whether the last response in `answer` has a whole header, and nothing in it says where the body ends."""
     while True:
-        first, _, rest = head.partition(b"\r\n\r\n")
-        if not first[9:10] == b"1":
-            return _FRAMED.search(first) is not None
-        head = rest
+        head, end, answer = answer.partition(b"\r\n\r\n")
+        if not end:
+            return False
+        if head[9:10] != b"1":  # a 1xx announces the response
+            return _FRAMED.search(head) is None
 
 
 def _reason(error: Exception) -> str:
@@ -412,4 +398,3 @@ def _tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
-

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from operator import sub
 
 from gitslo.load.histogram import fold
@@ -27,9 +26,6 @@ __all__ = ["NEVER", "Cell", "Recorder", "Unfinished"]
 
 NEVER = math.inf
 """For `settle`: no lag of ours made this request bad."""
-
-LIVE_BITS = 7
-"""About 1 %: enough for the live view."""
 
 Unfinished = tuple["Cell", float, float]
 """A request under way: its cell, its intended time (monotonic seconds) and our own lag so far."""
@@ -108,17 +104,31 @@ class Recorder:
             for endpoint in range(len(requests))
         ]
         self._cells: dict[int, list[Cell]] = {}
+        self._latest: list[Cell] = []
+        self._released_before = self._sent_before = 0
         self._shown = [0 for _ in limits]
         self._dirty: set[int] = set()
 
     def cells(self, at: int, judged: bool) -> list[Cell]:
-        """Fresh cells, one per endpoint, for arrivals of second `at`."""
+        """Fresh cells, one per endpoint, for arrivals of second `at`; the ones before are full."""
+        self._released_before, self._sent_before = self.released, self.sent_bytes
         made = [
             Cell(at, index, request, limits, min([self.timeout, *(mark for _, mark in limits)]), sinks[judged])
             for index, (request, limits, sinks) in enumerate(zip(self._bytes, self._limits, self.sinks, strict=True))
         ]
         self._cells.setdefault(at, []).extend(made)
+        self._latest = made
         return made
+
+    @property
+    def released(self) -> int:
+        """All arrivals so far."""
+        return self._released_before + sum(cell.total for cell in self._latest)
+
+    @property
+    def sent_bytes(self) -> int:
+        """The bytes of their requests; those that were never sent are among them."""
+        return self._sent_before + sum(cell.total * cell.size for cell in self._latest)
 
     def settle(self, cell: Cell, response: float, lag: float, queue: float, kind: str, own: float | None) -> None:
         """Count a finished request that was sent.
@@ -151,10 +161,8 @@ class Recorder:
         sink = self.sinks[cell.endpoint][cell.judged]
         if cell.judged:
             (self.hindered if hindered else self.unsent)[cell.endpoint] += 1
-            fold((self.timeout,), sink.response)
-            fold((lag,), sink.lag)
-        fold((self.timeout,), self.live_responses, LIVE_BITS)
-        fold((lag,), self.live_lags, LIVE_BITS)
+        fold((self.timeout,), self.live_responses, sink.response if cell.judged else None)
+        fold((lag,), self.live_lags, sink.lag if cell.judged else None)
         self._count(cell, self.timeout, kind, 0.0 if excused else NEVER)
 
     def _count(self, cell: Cell, response: float, kind: str, own: float) -> None:
@@ -185,14 +193,16 @@ class Recorder:
                     self._fold(sink, *(list(column) for column in zip(*taken, strict=True)))
 
     def _fold(self, sink: _Sink, responses: list[float], lags: list[float], queues: list[float] | None) -> None:
-        fold(responses, self.live_responses, LIVE_BITS)
-        fold(lags, self.live_lags, LIVE_BITS)
+        fold(responses, self.live_responses, sink.response if sink.judged else None)
+        fold(lags, self.live_lags, sink.lag if sink.judged else None)
         if sink.judged:
-            fold(responses, sink.response)
-            fold(lags, sink.lag)
-            fold(repeat(0.0, len(lags)) if queues is None else queues, sink.queue)
             sent = map(sub, responses, lags)
-            fold(sent if queues is None else map(sub, sent, queues), sink.service)
+            if queues is None:
+                sink.queue[0] = sink.queue.get(0, 0) + len(lags)
+            else:
+                fold(queues, None, sink.queue)
+                sent = map(sub, sent, queues)
+            fold(sent, None, sink.service)
 
     def counted(self, elapsed: float, now: float, unfinished: Iterable[Unfinished]) -> tuple[Counted, ...]:
         """The seconds, per objective, whose watermark has passed and that are new or may have changed.

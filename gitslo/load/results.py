@@ -86,13 +86,13 @@ class Merger:
         responses, self._responses = self._responses, {}
         lags, self._lags = self._lags, {}
         reports = [self._reports[shard] for shard in reporting]
-        ends = list(self.ends.values())
+        totals: list[Report | End] = [*reports, *self.ends.values()]
         elapsed = Seconds(min(report.elapsed for report in reports))
         return LoadSnapshot(
             elapsed=elapsed,
-            sent=sum(entry.sent for entry in (*reports, *ends)),
-            done=sum(entry.done for entry in (*reports, *ends)),
-            errors=sum(entry.errors for entry in (*reports, *ends)),
+            sent=sum(entry.sent for entry in totals),
+            done=sum(entry.done for entry in totals),
+            errors=sum(entry.errors for entry in totals),
             in_flight=sum(report.in_flight for report in reports),
             p50=quantile(responses, 0.5),
             p99=quantile(responses, 0.99),

@@ -12,6 +12,7 @@ Invariants
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ class Schedule:
     def blocks(self, edges: Sequence[float] = ()) -> Iterator[Block]:
         """All arrivals in order, cut at whole seconds and at `edges`; empty blocks are left out."""
         cuts = sorted({*map(float, range(math.ceil(self.duration) + 1)), *(e for e in edges if 0 < e < self.duration)})
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in itertools.pairwise(cuts):
             first, stop = self.index(start), self.index(end)
             if first < stop:
                 yield Block(first, stop, math.floor(start), start)

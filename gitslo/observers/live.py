@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
-from gitslo.observers.redaction import Redactor, one_line
+from gitslo.core.escape import plain
+from gitslo.observers.redaction import Redactor
 from gitslo.observers.writer import BackgroundWriter, write_text
 from gitslo.ports import Event
 
@@ -31,11 +32,16 @@ _ERASE_BELOW = "\x1b[J"
 
 
 def progress_line(event: Event) -> str:
-    """What a `run.progress` event says, in one line, e.g. `12 s  1200 sent, 0 errors, 100/s, p50 3.1 ms, p99 12 ms`."""
+    """What a `run.progress` event says, in one line, e.g. `12 s: 1200 sent, 0 errors, 100/s, p50 3.1 ms, p99 12 ms`.
+
+    Without numbers of a load (readiness is waited for, say) it is the event's own message.
+    """
+    if "sent" not in event.fields:
+        return event.message
     parts: list[str] = []
     elapsed = event.fields.get("elapsed")
     if isinstance(elapsed, int | float):
-        parts.append(f"{elapsed:.0f} s ")
+        parts.append(f"{elapsed:.0f} s:")
     numbers = [
         f"{value:.0f}{unit}"
         for key, unit in (("sent", " sent"), ("errors", " errors"), ("rate", "/s"))
@@ -106,7 +112,7 @@ class LiveObserver:
         lines = [self._line(event, told.wall)] if shown else []
         if event.name == "run.progress":
             if self._in_place:
-                self._under_way[event.environment] = progress_line(event)
+                self._under_way[event.environment] = plain(self._redactor.clean(progress_line(event)))
             elif told.wall - self._said.get(event.environment, float("-inf")) >= _PROGRESS_EVERY:
                 self._said[event.environment] = told.wall
                 lines = [self._row(told.wall, event.environment, progress_line(event))]
@@ -131,11 +137,11 @@ class LiveObserver:
 
     def _row(self, wall: float, environment: str, text: str) -> str:
         clock = datetime.fromtimestamp(wall, UTC).strftime("%H:%M:%S")
-        clean = one_line(self._redactor.clean(text))
-        return f"{clock}  {one_line(environment):<16}  {clean}" if environment else f"{clock}  {clean}"
+        clean = plain(self._redactor.clean(text))
+        return f"{clock}  {plain(environment):<16}  {clean}" if environment else f"{clock}  {clean}"
 
     def _block(self) -> list[str]:
         """The runs under way; a line never wraps, or the way back up would be too short."""
         width = max(20, self._width() - 1)
-        rows = [f"  ... {one_line(name):<18}  {text}"[:width] for name, text in sorted(self._under_way.items())]
+        rows = [f"  ... {plain(name):<18}  {text}"[:width] for name, text in sorted(self._under_way.items())]
         return [f"{_DIM}{row}{_RESET}" for row in rows] if self._colour else rows

@@ -16,7 +16,8 @@ from typing import Any, TextIO
 
 import structlog
 
-from gitslo.observers.redaction import Redactor, one_line
+from gitslo.core.escape import plain
+from gitslo.observers.redaction import Redactor
 from gitslo.observers.writer import BackgroundWriter, write_text
 from gitslo.ports import Event
 
@@ -32,7 +33,8 @@ class LogForm(StrEnum):
     """How a line is written."""
 
     JSON = "json"
-    KEY_VALUE = "key-value"
+    TEXT = "text"
+    """`key=value`."""
 
 
 def level_of(event: str) -> str:
@@ -140,7 +142,7 @@ class _Redact:
         del logger, method
         keys = (*(key for key in _FIRST if key in facts), *(key for key in facts if key not in _FIRST))
         clean = self._redactor.clean
-        return {key: one_line(clean(value)) if isinstance(value := facts[key], str) else value for key in keys}
+        return {key: plain(clean(value)) if isinstance(value := facts[key], str) else value for key in keys}
 
 
 def _timestamp(wall: float) -> str:

@@ -87,8 +87,10 @@ class MetricsObserver:
                 self._change(event, state)
             case ["hold", "set"] | ["environment", "held"]:
                 self._hold(event.environment, held=True)
-            case ["hold", "lifted"]:
+            case ["hold", "lifted"] | ["environment", "waiting"]:
                 self._hold(event.environment, held=False)
+            case ["environment", "refused"]:
+                self._errors.labels("refused").inc()
             case ["error", kind]:
                 known = {"retry", "refused", "conflict", "unexpected"}
                 self._errors.labels(kind if kind in known else OTHER).inc()
@@ -109,6 +111,8 @@ class MetricsObserver:
             # A run is claimed only where there is no hold: right after a restart nothing else says so.
             self._hold(event.environment, held=False)
         if phase == "judged":
+            if event.fields.get("held") is True:
+                self._hold(event.environment, held=True)
             name = self._label(event.environment)
             verdict = _word(event.fields.get("verdict"), Verdict)
             self._runs.labels(name or OTHER, verdict, _word(event.fields.get("cause"), Cause)).inc()

@@ -1,4 +1,4 @@
-"""What must not reach a log or a terminal: credentials, and characters that act on whoever reads.
+"""What must not reach a log or a terminal: credentials.
 
 Used by every observer of this package before anything is written.
 """
@@ -6,28 +6,15 @@ Used by every observer of this package before anything is written.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from urllib.parse import quote
 
-__all__ = ["MASK", "Redactor", "one_line"]
+__all__ = ["MASK", "Redactor"]
 
 MASK = "***"
 
 _USERINFO = re.compile(r"(?<=://)[^/\s?#]*@")
 _AUTHORIZATION = re.compile(r"(?i)((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token)\s+)[^\s\"',]+")
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories that are not printed as such: controls (ANSI), bidi and zero-width marks, surrogates, breaks."""
-
-
-def one_line(text: str) -> str:
-    r"""`text` with everything that could act on a terminal or break the line written as `\x1b`, `\u202e`, ..."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in _UNSEEN else character
-        for character in text
-    )
 
 
 class Redactor:

@@ -43,7 +43,8 @@ def _http(path: str, headers: tuple[tuple[str, str], ...], port: int, timeout: f
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request("GET", path, headers=dict(headers))
-        status = connection.getresponse().status
+        with connection.getresponse() as response:
+            status = response.status
     except (OSError, http.client.HTTPException, ValueError) as error:
         return f"GET {path}: {_said(error)}"
     finally:

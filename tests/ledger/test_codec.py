@@ -12,7 +12,7 @@ from gitslo.core.codec import dump_json, from_json, load_json, to_json
 from gitslo.errors import Refused
 from gitslo.model import Endpoint, LoadSection, LoadStage, RatePerSecond, Second, Seconds, StageForm, Verdict
 from gitslo.ports import LoadJob
-from ledger.states import of
+from tests.ledger.states import of
 
 ONE_LINE = settings(derandomize=True, database=None, deadline=None)
 

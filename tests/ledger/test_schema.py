@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from gitslo import model
 from gitslo.core.ledger import encode
 from gitslo.model import EnvironmentState
-from ledger.states import large, states
+from tests.ledger.states import large, states
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "ledger.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

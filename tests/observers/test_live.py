@@ -35,7 +35,7 @@ def test_a_log_gets_plain_lines() -> None:
         (12.0, JUDGED),
         (13.0, Event("poll.done", "", "")),
     )
-    row = "dev               12 s  1200 sent, 0 errors, 100/s, p50 3.1 ms"
+    row = "dev               12 s: 1200 sent, 0 errors, 100/s, p50 3.1 ms"
 
     assert [
         "00:00:00  dev               run 1 starts",
@@ -55,7 +55,7 @@ def test_a_terminal_is_redrawn_in_place() -> None:
         "00:00:00  dev               run 1 starts\n"
         "  ... dev                 starting\n"
         "\r\x1b[1A\x1b[J"
-        "  ... dev                 12 s  1200 se\n"
+        "  ... dev                 12 s: 1200 se\n"
         "\r\x1b[1A\x1b[J"
         "00:00:02  dev               pass in 12 s\n"
     ) == text
@@ -68,11 +68,18 @@ def test_verdicts_are_painted_only_when_asked() -> None:
 
 def test_repository_text_cannot_act() -> None:
     """A message's control characters and secrets are written out."""
-    text = shown((0.0, Event("change.proposed", "dev", "\x1b]0;title\x07 canary")), in_place=True)
+    acting = "\x1b]0;title\x07 canary"
+    text = shown(
+        (0.0, Event("change.proposed", "dev", acting)), (1.0, Event("run.progress", "dev", acting)), in_place=True
+    )
+    harmless = "\\x1b]0;title\\x07 ***"
 
-    assert text == "00:00:00  dev               \\x1b]0;title\\x07 ***\n"
+    assert f"00:00:00  dev               {harmless}\n  ... dev                 {harmless}\n" == text
 
 
 def test_progress_leaves_out_what_is_unknown() -> None:
     """What was not measured is not printed, least of all as zero."""
-    assert progress_line(Event("run.progress", "dev", "", {"p50": None, "sent": 3})) == "3 sent"
+    assert ["3 sent", "not ready: 503"] == [
+        progress_line(Event("run.progress", "dev", "not ready: 503", fields))
+        for fields in ({"p50": None, "sent": 3}, {})
+    ]

@@ -46,7 +46,7 @@ def test_people_get_key_value() -> None:
         ),
         "time=2001-09-09T01:46:40.250Z level=warning event=error.retry message=later",
     ]
-    assert expected == written(LogForm.KEY_VALUE, JUDGED, Event("error.retry", "", "later"))
+    assert expected == written(LogForm.TEXT, JUDGED, Event("error.retry", "", "later"))
 
 
 def test_a_field_cannot_pose_as_a_key() -> None:
@@ -122,7 +122,7 @@ def test_a_poor_encoding_loses_no_line() -> None:
     """Characters that the stream cannot take are escaped."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
-    observer = LogObserver(stream, LogForm.KEY_VALUE, Redactor(), wall=lambda: 0.0)
+    observer = LogObserver(stream, LogForm.TEXT, Redactor(), wall=lambda: 0.0)
     observer.tell(Event("hold.set", "dev", "größer"))
     assert observer.close()
 

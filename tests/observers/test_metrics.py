@@ -64,10 +64,19 @@ def test_a_hold_ends_when_it_is_lifted_or_a_run_is_claimed() -> None:
     """The held gauge follows holds, and a claim (there is none while held) clears what a restart left unsaid."""
     held = (Event("environment.held", "dev", ""),)
 
-    assert ["1.0", "0.0", "0.0"] == [
+    lifted = [(Event(name, "dev", ""),) for name in ("hold.lifted", "run.claimed", "environment.waiting")]
+
+    assert ["1.0", "0.0", "0.0", "0.0"] == [
         re.findall(r'gitslo_environment_held\{environment="dev"\} (.*)', rendered(*held, *more))[0]
-        for more in ((), (Event("hold.lifted", "dev", ""),), (Event("run.claimed", "dev", ""),))
+        for more in ((), *lifted)
     ]
+
+
+def test_a_verdict_that_holds_sets_the_gauge() -> None:
+    """A run that is judged and holds in one step needs no event of its own for the hold."""
+    judged = Event("run.judged", "dev", "", {"verdict": "fail", "cause": "revalidation", "held": True})
+
+    assert 'gitslo_environment_held{environment="dev"} 1.0' in rendered(judged)
 
 
 def test_nothing_that_is_told_raises() -> None:

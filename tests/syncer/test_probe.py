@@ -1,0 +1,172 @@
+"""The probe syncer: what counts as the expected image or commit, and what it never does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+
+import pytest
+
+from gitslo.adapters.probe import ProbeSyncer
+from gitslo.core.jsonpath import search
+from gitslo.errors import Refused, Retry
+from gitslo.model import Allowed, CommitId, PromotedKind, Release, ReleaseValue, SyncSpec
+from gitslo.ports import Expected, SyncState
+from tests.syncer.worlds import ProbeWorld, environment
+
+DIGEST = "sha256:" + "a" * 64
+COMMIT = CommitId("0123456789abcdef0123456789abcdef01234567")
+
+
+@pytest.fixture
+def world():
+    made = ProbeWorld()
+    yield made
+    made.close()
+
+
+def release(value: str) -> Expected:
+    values = (ReleaseValue(PromotedKind.IMAGE, "ghcr.io/acme/shop", value),)
+    return Expected(COMMIT, "tree", Release(values, "release"))
+
+
+@pytest.mark.parametrize(
+    ("value", "answer", "state"),
+    [
+        ("v2", "v2", SyncState.SYNCED),
+        ("v2", "ghcr.io/acme/shop:v2", SyncState.SYNCED),
+        ("v2", "v20", SyncState.WAITING),
+        ("v2", "ghcr.io/acme/other:v2", SyncState.WAITING),
+        ("v2", "", SyncState.WAITING),
+        (f"v2@{DIGEST}", "v2", SyncState.SYNCED),
+        (f"v2@{DIGEST}", DIGEST, SyncState.SYNCED),
+        (f"v2@{DIGEST}", f"ghcr.io/acme/shop:v2@{DIGEST}", SyncState.SYNCED),
+        (f"v2@{DIGEST}", f"ghcr.io/acme/shop@{DIGEST}", SyncState.SYNCED),
+        (f"@{DIGEST}", f"ghcr.io/acme/shop@{DIGEST}", SyncState.SYNCED),
+        (f"@{DIGEST}", "v2", SyncState.WAITING),
+    ],
+)
+def test_an_image_is_named_by_tag_digest_or_reference(world, value, answer, state):
+    """A service may say its tag, its digest, or the whole reference; a part of a tag is another tag."""
+    world.says(answer)
+
+    assert world.syncer().report(world.environment, release(value)).state is state
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (COMMIT, SyncState.SYNCED),
+        (COMMIT[:7], SyncState.SYNCED),
+        (COMMIT[:12].upper(), SyncState.SYNCED),
+        (COMMIT[:6], SyncState.WAITING),
+        (COMMIT[1:12], SyncState.WAITING),
+        ("main", SyncState.WAITING),
+    ],
+)
+def test_a_commit_may_be_shortened_to_seven(answer, state):
+    """Seven digits at least, from the start."""
+    world = ProbeWorld("commit", "json")
+    try:
+        world.says(answer)
+        found = world.syncer().report(world.environment, release("v2")).state
+    finally:
+        world.close()
+
+    assert found is state
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((200, None, b'{"build": {"version": "v1\x1b"}}'), "has no text at build.version"),
+        ((200, None, b'{"build": {"version": "v\\u202e1"}}'), "v 1 answers, waiting for ghcr.io/acme/shop:v2"),
+        ((200, None, b'{"build": {"version": 2}}'), "has no text at build.version"),
+        ((200, None, b"<html>"), "has no text at build.version"),
+        ((200, None, b"[" * 100_000), "has no text at build.version"),
+        ((503, None, b'{"build": {"version": "v2"}}'), "answers with status 503"),
+        ((302, None, b'{"build": {"version": "v2"}}'), "answers with status 302"),
+    ],
+)
+def test_a_wrong_answer_is_waited_for(world, answer, said):
+    """Whatever is not plainly the expected version is waited for, and said in printable words."""
+    world.answer = answer
+    report = world.syncer().report(world.environment, release("v2"))
+
+    assert (report.state, said in report.detail, report.detail.isprintable()) == (SyncState.WAITING, True, True)
+
+
+def test_an_endless_answer_is_cut(world):
+    """An answer beyond the cap is no answer."""
+    world.answer = (200, None, b" " * 1_000_000)
+    with pytest.raises(Retry) as retry:
+        world.syncer().report(world.environment, release("v2"))
+
+    assert "longer than 262144 bytes" in str(retry.value)
+
+
+def test_a_dripping_answer_is_cut():
+    """A server that sends a byte now and then holds nobody beyond the time-out."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not stop.wait(0.1):
+                connection.sendall(b"X-Drip: 1\r\n")
+
+    server = threading.Thread(target=drip)
+    server.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    probed = environment(SyncSpec("probe", {"url": url, "header": "X-Version", "reports": "image"}))
+    try:
+        with pytest.raises(Retry):
+            ProbeSyncer(Allowed(targets=("127.0.0.1",)), timeout=1.0).report(probed, release("v2"))
+    finally:
+        stop.set()
+        server.join()
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"url": "http://evil.example/", "json": "v"}, "does not allow the probe's host evil.example"),
+        ({"url": "file:///etc/passwd", "json": "v"}, "expected http:// or https:// and a host, no user"),
+        ({"url": "http://user:secret@127.0.0.1/", "json": "v"}, "expected http:// or https:// and a host, no user"),
+        ({"url": "http://127.0.0.1:99999/", "json": "v"}, "is no URL"),
+    ],
+)
+def test_only_allowed_hosts_are_called(settings, said):
+    """The operator's list decides, before anything is sent."""
+    probed = environment(SyncSpec("probe", {"reports": "image", **settings}))
+    with pytest.raises(Refused) as refused:
+        ProbeSyncer(Allowed(targets=("127.0.0.1",))).report(probed, release("v2"))
+
+    assert (said in str(refused.value), "secret" in str(refused.value)) == (True, False)
+
+
+def test_a_release_without_an_image_cannot_be_reported(world):
+    """Missing data is no match."""
+    world.says("v2")
+    with pytest.raises(Refused) as refused:
+        world.syncer().report(world.environment, Expected(COMMIT, "tree", Release((), "none")))
+
+    assert "`promote` names none" in str(refused.value)
+
+
+def test_jsonpath_finds_a_value():
+    """A JMESPath expression is applied; what is not there, or of the wrong type, is None."""
+    document = {"a": [{"b": "x"}], "n": 1}
+
+    assert [search(text, document) for text in ("a[0].b", "a[1].b", "length(n)")] == ["x", None, None]
+
+
+@pytest.mark.parametrize("expression", ["a[", "", "nothing(a)", "a" * 2000, "(" * 900])
+def test_a_broken_expression_is_refused(expression):
+    """A mistake in an expression is its author's, and never passes."""
+    with pytest.raises(Refused):
+        search(expression, {"a": 1})
