@@ -62,15 +62,15 @@ def cache_folder(url: str) -> Path:
     return Path(base) / hashlib.sha256(url.encode()).hexdigest()[:20]
 
 
-def open_repository(config: RepositoryConfig) -> Repository:
-    """The Git repository of the operator's file."""
+def open_repository(config: RepositoryConfig, cache: Path | None = None) -> Repository:
+    """The Git repository of the operator's file; `cache` is another place for its clone."""
     from gitslo.adapters.git_repository import GitRepository
 
     credentials = config.credentials
     return GitRepository(
         url=config.url,
         branch=config.branch,
-        cache=cache_folder(config.url),
+        cache=cache or cache_folder(config.url),
         ledger_prefix=f"{config.ledger_namespace}/",
         username=credentials.username if credentials is not None else None,
         password=(lambda: credentials.password.resolve().reveal()) if credentials is not None else None,

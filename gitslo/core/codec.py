@@ -19,7 +19,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeAlias, TypeVar, cast
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 _WIDTH = 118
 _ROWS: frozenset[type] = frozenset({Second})
-"""Records written as `[at, total, bad, late]` in the order of their fields: a run holds thousands of them."""
+"""Records of whole numbers, written as `[at, total, bad, late]` in the order of their fields: a run has thousands."""
 
 _Read = Callable[[Any, str], object]
 """Turns one JSON value at a pointer into a typed one, or raises `_Mismatch`."""
@@ -70,8 +70,10 @@ def to_json(value: object) -> JsonValue:
         case Mapping():
             return {_key(key): to_json(item) for key, item in value.items()}
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            parts = {item.name: to_json(getattr(value, item.name)) for item in dataclasses.fields(value)}
-            return list(parts.values()) if type(value) in _ROWS else parts
+            names = [item.name for item in dataclasses.fields(value)]
+            if type(value) in _ROWS:
+                return [getattr(value, name) for name in names]
+            return {name: to_json(getattr(value, name)) for name in names}
         case _:
             raise TypeError(f"no JSON for {type(value).__name__}")
 
@@ -327,44 +329,45 @@ def _no_constant(word: str) -> JsonValue:
 
 def dump_json(value: JsonValue) -> bytes:
     """The one pretty form: sorted keys, ASCII, what fits on a line on one line, a newline at the end."""
-    return ("".join(_pretty(value, 0)) + "\n").encode("ascii")
+    return (_laid_out(value, 0) + "\n").encode("ascii")
 
 
-def _pretty(value: JsonValue, depth: int) -> Iterator[str]:
-    line = json.dumps(value, sort_keys=True, allow_nan=False)
-    indent = " " * (depth + 1)
-    if len(line) + depth <= _WIDTH or not isinstance(value, dict | list):
-        yield line
-        return
-    if isinstance(value, list):
-        yield "[\n"
-        yield from _filled(value, depth + 1) if all(map(_flat, value)) else _items(value, depth + 1)
-        yield "\n" + " " * depth + "]"
-        return
-    yield "{"
-    for index, name in enumerate(sorted(value)):
-        yield (",\n" if index else "\n") + indent + json.dumps(name) + ": "
-        yield from _pretty(value[name], depth + 1)
-    yield "\n" + " " * depth + "}"
+def _laid_out(value: JsonValue, depth: int) -> str:
+    """One line where it fits, else one part a line. Parts come first: each is looked at once, however deep it lies."""
+    match value:
+        case dict():
+            names = sorted(value)
+            parts = [f"{json.dumps(name)}: {_laid_out(value[name], depth + 1)}" for name in names]
+            opening, closing = "{}"
+        case list() if _are_rows(value):
+            return _filled(value, depth)
+        case list():
+            parts = [_laid_out(item, depth + 1) for item in value]
+            opening, closing = "[]"
+        case _:
+            return json.dumps(value, allow_nan=False)
+    fits = sum(map(len, parts)) + 2 * len(parts) + depth <= _WIDTH and not any("\n" in part for part in parts)
+    if fits:
+        return opening + ", ".join(parts) + closing
+    indent = "\n" + " " * (depth + 1)
+    return opening + indent + ("," + indent).join(parts) + indent[:-1] + closing
 
 
-def _items(values: list[JsonValue], depth: int) -> Iterator[str]:
-    for index, item in enumerate(values):
-        yield (",\n" if index else "") + " " * depth
-        yield from _pretty(item, depth)
+def _are_rows(values: list[JsonValue]) -> bool:
+    return len(values) > 1 and all(
+        type(row) is list and row and all(type(item) is int for item in row) for row in values
+    )
 
 
-def _flat(value: JsonValue) -> bool:
-    return isinstance(value, list) and all(isinstance(item, int | float) for item in value)
-
-
-def _filled(rows: list[JsonValue], depth: int) -> Iterator[str]:
+def _filled(rows: list[JsonValue], depth: int) -> str:
     """Rows of numbers, as many to a line as fit."""
-    line = " " * depth
-    for index, row in enumerate(rows):
-        text = json.dumps(row, separators=(",", ":"), allow_nan=False) + ("," if index < len(rows) - 1 else "")
-        if len(line) + len(text) > _WIDTH and line.strip():
-            yield line + "\n"
-            line = " " * depth
-        line += text
-    yield line
+    indent = "\n" + " " * (depth + 1)
+    texts = json.dumps(rows, separators=(",", ":"), allow_nan=False)[2:-2].split("],[")
+    lines, line = [], ""
+    for text in texts:
+        if line and len(line) + len(text) + depth + 3 > _WIDTH:
+            lines.append(line)
+            line = ""
+        line += f"[{text}],"
+    lines.append(line[:-1])
+    return "[" + indent + indent.join(lines) + indent[:-1] + "]"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from gitslo.core.manifests import At, Path
+from gitslo.core.scalars import NewValue, plain_or_quoted, quoted, rewritten
 from gitslo.core.yamlsafe import MANIFEST, Mapping, Mark, Node, Scalar, Sequence, pointer_to, read_documents
 
 __all__ = ["Address", "NewValue", "YamlFile", "edited"]
@@ -34,20 +35,6 @@ class Address:
 
     def __str__(self) -> str:
         return pointer_to(*self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class NewValue:
-    """What a place is to say.
-
-    Attributes:
-        text: the value, not quoted or escaped.
-        verbatim: it comes from a plain scalar and means there whatever it means (`3`, `true`): where the place is plain
-            too, it stays plain. Otherwise it is a string.
-    """
-
-    text: str
-    verbatim: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +169,19 @@ def _assign(file: YamlFile, wanted: Lookup[Address, NewValue | None]) -> YamlFil
     for address, new in wanted.items():
         node = places.nodes.get(address)
         if isinstance(node, Scalar) and new is not None and node.value != new.text:
+            start, end = node.start.offset, node.end.offset
+            if node.missing:  # the reader says where the next thing starts
+                parent = places.nodes[Address(address.document, address.path[:-1])]
+                key = (
+                    next((key for key, value in parent.entries if value is node), None)
+                    if isinstance(parent, Mapping)
+                    else None
+                )
+                if key is None or node.alias is not None:
+                    file.at(node.alias or node.start).refuse(f"{address} is empty", "write a first value by hand")
+                start = end = _end(file, key, node)
             rendered = _rendered(file, node, new, flow=_identity(node) in places.in_flow)
-            cuts[node.start.offset] = (node.end.offset, rendered)
+            cuts[start] = (end, rendered)
     text = file.text
     for start, (end, rendered) in sorted(cuts.items(), reverse=True):
         text = text[:start] + rendered + text[end:]
@@ -191,84 +189,11 @@ def _assign(file: YamlFile, wanted: Lookup[Address, NewValue | None]) -> YamlFil
 
 
 def _rendered(file: YamlFile, scalar: Scalar, new: NewValue, *, flow: bool) -> str:
-    if scalar.style in {"|", ">"}:
-        return _block(file, scalar, new.text)
-    if scalar.style == "'" and not _needs_escapes(new.text):
-        return "'" + new.text.replace("'", "''") + "'"
-    if scalar.style:
-        return _quoted(new.text)
-    plain = _can_be_plain(new.text, flow=flow) and (new.verbatim or not _means_something(new.text))
-    written = new.text if plain else _quoted(new.text)
-    if scalar.missing:
-        before, after = file.text[: scalar.start.offset][-1:], file.text[scalar.start.offset :][:1]
-        written = ("" if before.isspace() else " ") + written + ("" if after in "\r\n \t,]}" else " ")
-    return written
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + '"'
-
-
-def _needs_escapes(text: str) -> bool:
-    return any(character in text for character in "\n\r\t")
-
-
-def _can_be_plain(text: str, *, flow: bool) -> bool:
-    """Whether the text can stand without quotes at all, whatever it would mean then."""
-    if not text or text != text.strip() or _needs_escapes(text) or text in {"---", "..."}:
-        return False
-    if text[0] in "?:,[]{}#&*!|>'\"%@`" or (text[0] == "-" and text[1:2] in {"", " "}):
-        return False
-    if ": " in text or " #" in text or text.endswith(":"):
-        return False
-    return not (flow and any(character in text for character in ",[]{}"))
-
-
-_WORDS = frozenset({"", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "=", "<<", "inf", "nan"})
-_LIKE_A_NUMBER = re.compile(
-    r"""[-+]?(
-        0[xX][0-9a-fA-F_]+ | 0[oO][0-7_]+ | 0[bB][01_]+       # other bases
-      | (\.[0-9_]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?  # integers and floats
-      | [0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?                # YAML 1.1 counts 1:30 as ninety
-      | \.?(inf|nan|infinity)
-    )""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_LIKE_A_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?")
-
-
-def _means_something(text: str) -> bool:
-    """Whether some YAML reader takes the plain text for anything but a string."""
-    if text.casefold() in _WORDS:
-        return True
-    return bool(_LIKE_A_NUMBER.fullmatch(text) or _LIKE_A_DATE.fullmatch(text))
-
-
-_HEADER = re.compile(r"[|>](-?)([ \t]*(?:[ \t]#[^\r\n]*)?)(\r?\n)")
-
-
-def _block(file: YamlFile, scalar: Scalar, value: str) -> str:
-    """A block scalar's new text, always literal: as long as it has an ordinary header and ordinary lines."""
-    header = _HEADER.match(file.text, scalar.start.offset)
-    body = value.removesuffix("\n")
-    lines = body.split("\n")
-    odd = body.endswith("\n") or body.startswith((" ", "\n")) or any(not line.strip() and line for line in lines)
-    old = file.text[scalar.start.offset : scalar.end.offset]
-    if header is None or not body or odd or "\r" in body or not scalar.value.strip():
-        file.at(scalar.start).refuse(
-            "this block scalar cannot be rewritten in its own form", "write the value on one line, in quotes"
-        )
-    newline = header[3]
-    content = old[header.end() - scalar.start.offset :]
-    first = next(line for line in content.split("\n") if line.strip())
-    indent = first[: len(first) - len(first.lstrip(" "))]
-    # Blank lines and the next token's indentation may follow inside the scalar's range: they stay.
-    kept = content[len(content.rstrip(" \r\n")) :].removeprefix(newline)
-    ended = len(content.rstrip(" \r\n")) < len(content)
-    written = newline.join(indent + line if line else "" for line in lines)
-    chomp = "" if value.endswith("\n") else "-"
-    return f"|{chomp}{header[2]}{newline}{written}{newline if ended else ''}{kept}"
+    text = rewritten(file.text, scalar, new, flow=flow)
+    if text is None:
+        hint = "write the value on one line, in quotes"
+        file.at(scalar.start).refuse("this block scalar cannot be rewritten in its own form", hint)
+    return f" {text}" if scalar.missing else text
 
 
 # --------------------------------------------------------------------------- keys
@@ -298,26 +223,29 @@ def _own(file: YamlFile, parent: Address) -> tuple[Mapping, list[tuple[Scalar, N
     return mapping, sorted(own, key=lambda entry: entry[0].start.offset)
 
 
-def _end(value: Node) -> int:
-    """Where a value's own text ends; an alias's own text is the alias."""
-    return value.end.offset if value.alias is None else value.alias.offset + 1 + len(value.anchor)
+_BEHIND_KEY = re.compile(r"[ \t]*:([ \t]+&[^\s,\[\]{}]+)?")
+
+
+def _end(file: YamlFile, key: Scalar, value: Node) -> int:
+    """Where an entry's own text ends: an alias's text is the alias, and a value that is missing ends at the colon."""
+    if value.alias is not None:
+        return value.alias.offset + 1 + len(value.anchor)
+    if isinstance(value, Scalar) and value.missing:
+        colon = _BEHIND_KEY.match(file.text, key.end.offset)
+        return value.end.offset if colon is None else colon.end()
+    return len(file.text[: value.end.offset].rstrip())
 
 
 def _rename(file: YamlFile, parent: Address, old: str, key: str, new: NewValue) -> str:
     """Put one entry in another's place: its line, its comment and its indentation stay."""
     mapping, own = _own(file, parent)
     name, value = next(entry for entry in own if entry[0].value == old)
-    if not isinstance(value, Scalar) or value.alias is not None:
+    if not isinstance(value, Scalar) or value.alias is not None or value.missing:
         _refuse_form(file, name)
     rendered = _rendered(file, value, new, flow=mapping.flow)
-    quote = name.style
-    return (
-        file.text[: name.start.offset]
-        + f"{quote}{key}{quote}"
-        + file.text[name.end.offset : value.start.offset]
-        + rendered
-        + file.text[value.end.offset :]
-    )
+    named = f"{name.style}{key}{name.style}"
+    between = file.text[name.end.offset : value.start.offset]
+    return file.text[: name.start.offset] + named + between + rendered + file.text[value.end.offset :]
 
 
 def _insert(file: YamlFile, parent: Address, key: str, new: NewValue) -> str:
@@ -328,9 +256,8 @@ def _insert(file: YamlFile, parent: Address, key: str, new: NewValue) -> str:
         file.at(mapping.alias or mapping.start).refuse(f"{key!r} cannot be added here", "write it by hand once")
     name, value = last
     quote = '"' if name.style == '"' else ""
-    plain = not quote and _can_be_plain(new.text, flow=mapping.flow) and not _means_something(new.text)
-    entry = f"{quote}{key}{quote}: {new.text if plain else _quoted(new.text)}"
-    text, end = file.text, _end(value)
+    entry = f"{quote}{key}{quote}: {quoted(new.text) if quote else plain_or_quoted(new, flow=mapping.flow)}"
+    text, end = file.text, _end(file, name, value)
     if mapping.flow:
         return f"{text[:end]}, {entry}{text[end:]}"
     rest = re.compile(r"[^\r\n]*").match(text, end)
@@ -348,9 +275,9 @@ def _remove(file: YamlFile, parent: Address, key: str) -> str:
     if mapping.flow:
         after = number + 1 < len(own)
         start, end = (
-            (_end(own[number - 1][1]), _end(value))
+            (_end(file, *own[number - 1]), _end(file, name, value))
             if number
-            else (name.start.offset, own[1][0].start.offset if after else _end(value))
+            else (name.start.offset, own[1][0].start.offset if after else _end(file, name, value))
         )
         if "#" in text[start:end]:  # a comment would go with it
             _refuse_form(file, name)
@@ -358,7 +285,7 @@ def _remove(file: YamlFile, parent: Address, key: str) -> str:
     start = text.rfind("\n", 0, name.start.offset) + 1
     if text[start : name.start.offset].strip(" "):
         return _remove_first(file, own, number)
-    end = text.find("\n", _end(value)) + 1
+    end = text.find("\n", _end(file, name, value)) + 1
     if end:
         return text[:start] + text[end:]
     return text[:start].removesuffix("\n").removesuffix("\r")  # the file still has no final line end
@@ -374,10 +301,10 @@ def _remove_first(file: YamlFile, own: list[tuple[Scalar, Node]], number: int) -
     line = text.rfind("\n", 0, following.start.offset) + 1
     if text[line : following.start.offset].strip(" ") or not isinstance(successor, Scalar):
         _refuse_form(file, name)
-    moved = text[following.start.offset : _end(successor)]
-    end = text.find("\n", _end(successor)) + 1
+    moved = text[following.start.offset : _end(file, following, successor)]
+    end = text.find("\n", _end(file, following, successor)) + 1
     rest = text[end:] if end else ""
-    between = text[_end(value) : line]
+    between = text[_end(file, name, value) : line]
     if not end:
         between = between.removesuffix("\n").removesuffix("\r")
     return text[: name.start.offset] + moved + between + rest

@@ -165,7 +165,7 @@ class _Sums:
         shown: every request, as the finding says it.
         late: of the bad ones.
         fail, succeed: what each direction's test may see.
-        open_fail, open_pass: what it would see if no gate had closed.
+        open_fail: what a fail's test would see if no gate had closed (a pass's would see `shown`).
         judged: seconds that count for `min_duration`.
     """
 
@@ -174,7 +174,6 @@ class _Sums:
     fail: _Counts
     succeed: _Counts
     open_fail: _Counts
-    open_pass: _Counts
     judged: float
 
 
@@ -193,7 +192,7 @@ def _sums(objective: Objective, phase: Phase, attempts: Sequence[AttemptEvidence
             succeed += _Counts(bad, bad) if attempt.no_pass else _Counts(bad, total)
         if not attempt.no_pass:
             judged += _judged(attempt, phase)
-    return _Sums(shown, late, fail, succeed, open_fail, shown, judged)
+    return _Sums(shown, late, fail, succeed, open_fail, judged)
 
 
 def _judged(attempt: AttemptEvidence, phase: Phase) -> float:
@@ -269,7 +268,7 @@ def _why_undecided(
         return "no request was counted for it"
     if _log(log_e_fail, sums.open_fail, objective) >= needs.fail:
         return f"the numbers would decide a fail, but {_first(attempt.no_fail for attempt in attempts)}"
-    if _log(log_e_pass, sums.open_pass, objective) >= needs.succeed and any(a.no_pass for a in attempts):
+    if _log(log_e_pass, sums.shown, objective) >= needs.succeed and any(a.no_pass for a in attempts):
         blocked = _log(log_e_pass, sums.succeed, objective) < needs.succeed or sums.judged < plan.judge.min_duration
         if blocked:
             return f"the numbers would decide a pass, but {_first(attempt.no_pass for attempt in attempts)}"
@@ -309,7 +308,8 @@ def _latch(finding: Finding, decided: Finding | None, current: AttemptEvidence, 
         return finding
     if decided.verdict is Verdict.FAIL:
         if current.no_fail:
-            return replace(finding, reason=f"the numbers decided a fail, but {current.no_fail[0]}")
+            reason = f"the numbers decided a fail, but {current.no_fail[0]}"
+            return replace(finding, verdict=Verdict.INCONCLUSIVE, decided_at=None, reason=reason)
         return replace(decided, measured=finding.measured)
     if passed and not current.no_pass:
         return replace(decided, measured=finding.measured)

@@ -195,8 +195,9 @@ def _ever_smaller(state: EnvironmentState) -> Iterator[EnvironmentState]:
         return replace(state, run=replace(run, evidence=Evidence(tuple(attempts))))
 
     for index, attempt in enumerate(attempts):
-        attempts[index] = _without_histograms(attempt)
-        yield present()
+        if any(load.histogram for load in attempt.loads):
+            attempts[index] = _without_histograms(attempt)
+            yield present()
     width = 2
     while width <= _WIDEST and any(len(tally.seconds) > 1 for attempt in attempts for tally in attempt.tallies):
         for index, attempt in enumerate(attempts):

@@ -5,7 +5,7 @@ they report, and sees to it that none of them outlives the call.
 
 Invariants
 - A worker is in a process group of its own, holds our pipe, and is dead when `run` returns or raises.
-- A host that is not allowed is never resolved (`bounds`), and a ceiling is never stretched by splitting a job over workers.
+- A host that is not allowed is never resolved (`bounds`), and splitting a job over workers never stretches a ceiling.
 - Reports replace and ends are complete, so a merged result is the plain sum of the shards.
 - When a shard is lost nothing can be decided any more, so the others are stopped at once.
 """

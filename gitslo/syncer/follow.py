@@ -56,8 +56,11 @@ class Follower:
         self._problem = ""
         self._environments: tuple[Environment, ...] = ()
 
-    def poll(self) -> None:
+    def poll(self) -> str:
         """Look at the branch; where it moved, say what should run now.
+
+        Returns:
+            What is wrong with the pipeline file; empty where nothing is.
 
         Raises:
             Retry: the repository does not answer.
@@ -67,13 +70,14 @@ class Follower:
         head = self._repository.list_refs()[ref]
         if head == self._head:
             self._processes.trouble(self._problem)
-            return
+            return self._problem
         self._repository.fetch({ref: head})
         view = _View(self._repository, head)
         self._problem = self._read_pipeline(view)
         wanted = {environment.name: self._wanted(view, head, environment) for environment in self._environments}
         self._processes.want(wanted, self._problem)
         self._head = head
+        return self._problem
 
     def _read_pipeline(self, view: _View) -> str:
         if view.entry(PIPELINE_FILE) is None:

@@ -93,7 +93,8 @@ def _poll(each: Followed, processes: Processes, stop: threading.Event, observers
         name, problem = "sync.repository", ""
         try:
             follower = follower or Follower(each.repository(), each.programs, each.allowed, processes)
-            follower.poll()
+            problem = follower.poll()
+            name = "error.refused" if problem else name
         except Retry as error:
             name, problem, delay = "error.retry", str(error), max(error.delay, delay)
         except (Refused, Conflict) as error:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from gitslo.errors import Conflict, GitsloError, Refused
 from gitslo.model import CommitId
@@ -18,8 +17,6 @@ from gitslo.ports import Capabilities, PullRequest, PullRequestState, Status
 __all__ = ["Effect", "FakeForge", "FakeServer"]
 
 _DESCRIPTION = 140
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +176,7 @@ class FakeForge:
                 raise Conflict(f"{pull.head} is not at the expected {expected_head}")
             self._fail()
             merge = self.server.merge(pull, message)
-            self._effect("merged", number, merge)
+            self.server.journal.append(Effect("merged", number, merge))
             self.server.pulls[number] = replace(pull, state=PullRequestState.MERGED, merged=merge)
             return merge
 

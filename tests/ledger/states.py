@@ -85,7 +85,15 @@ def large(attempts: int, objectives: int, seconds: int, histogram: str = "") -> 
             ),
             loads=(
                 LoadSummary(
-                    "browse", None, 1, (), RatePerSecond(200.0), RatePerSecond(199.5), Percentiles(), Seconds(0.001), histogram
+                    load="browse",
+                    endpoint=None,
+                    requests=1,
+                    errors=(),
+                    planned_rate=RatePerSecond(200.0),
+                    achieved_rate=RatePerSecond(199.5),
+                    latency=Percentiles(),
+                    schedule_lag_p99=Seconds(0.001),
+                    histogram=histogram,
                 ),
             ),
         )

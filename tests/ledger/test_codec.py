@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from gitslo.core.codec import dump_json, from_json, load_json, to_json
 from gitslo.errors import Refused
 from gitslo.model import Endpoint, LoadSection, LoadStage, RatePerSecond, Second, Seconds, StageForm, Verdict
-from gitslo.ports import LoadJob
 from tests.ledger.states import of
 
 ONE_LINE = settings(derandomize=True, database=None, deadline=None)
@@ -47,7 +46,15 @@ class Undecided:
     either: Inner | Grown
 
 
-OUTER = Outer(1.5, (Inner(Verdict.PASS, ("a", 1)),), {"b": Inner(Verdict.FAIL, ("", 0))}, frozenset({404, 9}), b"\0", None, True)
+OUTER = Outer(
+    number=1.5,
+    items=(Inner(Verdict.PASS, ("a", 1)),),
+    by_name={"b": Inner(Verdict.FAIL, ("", 0))},
+    codes=frozenset({404, 9}),
+    body=b"\0",
+    maybe=None,
+    flag=True,
+)
 
 
 def read(cls: type, value: object) -> object:
@@ -62,7 +69,6 @@ def message(cls: type, data: object) -> str:
 
 def test_every_shape_comes_back() -> None:
     """Nested records, enums, tuples of both kinds, mappings, sets, bytes and optionals are read back equal."""
-
     assert read(Outer, OUTER) == OUTER
 
 
@@ -79,7 +85,6 @@ def test_a_load_section_comes_back() -> None:
     )
 
     assert read(LoadSection, section) == section
-    assert "section" in LoadJob.__dataclass_fields__
 
 
 @ONE_LINE
@@ -89,7 +94,6 @@ def test_a_load_section_comes_back() -> None:
 @example(1.7976931348623157e308)
 def test_numbers_are_exact(number: float) -> None:
     """Not the last bit of a float is lost."""
-
     assert read(Inner, Inner(Verdict.PASS, ("", 2**70))) == Inner(Verdict.PASS, ("", 2**70))
     assert load_json(dump_json(to_json(number)), where="f", cap=100) == number
 
@@ -141,7 +145,6 @@ def test_unknown_keys_are_ignored() -> None:
 
 def test_a_field_that_came_later_has_a_stand_in() -> None:
     """Older files lack it: its default counts. A default alone is no stand-in: what has always been there must be."""
-
     assert from_json(Grown, {"old": 1, "always": 2}, where="f") == Grown(1, ("unset",), {}, 2)
     assert message(Grown, {"old": 1}) == "f.json: /always: `always` is missing"
 
@@ -182,7 +185,6 @@ def test_a_wrong_type_is_named_by_its_pointer(path: list[str | int], value: obje
 @pytest.mark.parametrize("data", [[1, 2, 3], {"at": 1}, [1, 2, None, 4]])
 def test_a_row_has_all_its_columns(data: object) -> None:
     """A short or ill-typed row is refused like any record."""
-
     assert message(Second, data).startswith("f.json: ")
 
 
@@ -224,7 +226,7 @@ def test_an_overflowing_float_is_refused_where_it_is_read() -> None:
 
 
 def test_the_pretty_form_is_stable_and_narrow() -> None:
-    """Keys are sorted, small things stay on one line, rows of numbers fill lines, and every order gives the same bytes."""
+    """Keys are sorted, small things stay on one line, rows of numbers fill lines; any order gives the same bytes."""
     rows = [[index, 200, 0, 0] for index in range(100)]
     one = dump_json({"b": rows, "a": {"y": 1, "x": []}, "c": ["t" * 80, "u" * 80]})
     other = dump_json({"c": ["t" * 80, "u" * 80], "a": {"x": [], "y": 1}, "b": rows})

@@ -20,7 +20,9 @@ STATE = EnvironmentState("shop", "checkout/dev", entry=1, why="hold", hold=Hold(
 WHERE = {"repository": "shop-env", "pipeline": "shop", "environment": "checkout/dev"}
 
 
-def encoded(state: EnvironmentState = STATE, key: bytes | None = KEY, parent: CommitId | None = None) -> dict[str, bytes]:
+def encoded(
+    state: EnvironmentState = STATE, key: bytes | None = KEY, parent: CommitId | None = None
+) -> dict[str, bytes]:
     return encode(state, key=key, repository="shop-env", parent=parent)
 
 
@@ -35,9 +37,7 @@ def refusal(files: dict[str, bytes], key: bytes | None = KEY, parent: CommitId |
 def test_every_state_comes_back(state: EnvironmentState, key: bytes | None) -> None:
     """What was remembered is read back equal, sealed or not, and the same state always makes the same bytes."""
     files = encode(state, key=key, repository="r", parent=None)
-    read = decode(
-        files, key=key, repository="r", parent=None, pipeline=state.pipeline, environment=state.environment
-    )
+    read = decode(files, key=key, repository="r", parent=None, pipeline=state.pipeline, environment=state.environment)
 
     assert read == state
     assert files == encode(read, key=key, repository="r", parent=None)
@@ -48,7 +48,7 @@ def test_the_file_is_plain_and_ends_with_a_newline() -> None:
     files = encoded(key=None)
 
     assert list(files) == ["ledger.json"]
-    assert files["ledger.json"].endswith(b'"schema": "gitslo/v1"\n}\n') or b'"schema": "gitslo/v1"' in files["ledger.json"]
+    assert b'\n "schema": "gitslo/v1",\n' in files["ledger.json"]
     assert files["ledger.json"].endswith(b"}\n")
 
 
@@ -59,7 +59,7 @@ def test_the_seal_is_what_was_published() -> None:
     """The framing is part of the contract between versions: every part by its length, as spelled out here."""
     files = encoded()
     content = files["ledger.json"]
-    framed = b"14:gitslo-ledger-1,8:shop-env,4:shop,12:checkout/dev,0:,%d:%s," % (len(content), content)
+    framed = b"15:gitslo-ledger-1,8:shop-env,4:shop,12:checkout/dev,0:,%d:%s," % (len(content), content)
 
     assert files["ledger.hmac"] == hmac.new(KEY, framed, hashlib.sha256).hexdigest().encode() + b"\n"
 
@@ -80,9 +80,7 @@ def test_an_entry_cannot_be_moved(
 ) -> None:
     """The seal covers repository, pipeline, environment and parent: an entry copied elsewhere does not verify."""
     with pytest.raises(Refused, match="does not verify"):
-        decode(
-            encoded(), key=key, parent=parent, repository=repository, pipeline=pipeline, environment=environment
-        )
+        decode(encoded(), key=key, parent=parent, repository=repository, pipeline=pipeline, environment=environment)
 
 
 def test_every_changed_byte_is_seen() -> None:
@@ -118,7 +116,7 @@ def changed(**fields: object) -> dict[str, bytes]:
         ({}, "ledger.json: a ledger entry without ledger.json"),
         ({"ledger.json": b"[]"}, "ledger.json: expected an object"),
         ({"ledger.json": b"{"}, "no JSON"),
-        (changed(schema="gitslo/v2"), "ledger.json: /schema: written as gitslo/v2; this gitslo reads gitslo/v1 (run the"),
+        (changed(schema="gitslo/v2"), "/schema: written as gitslo/v2; this gitslo reads gitslo/v1 (run the version"),
         (changed(schema=1), "ledger.json: /schema: expected 'gitslo/v1'"),
         (changed(pipeline="bakery"), "/pipeline: this is the ledger of the pipeline 'bakery', expected 'shop'"),
         (changed(environment="x"), "/environment: this is the ledger of the environment 'x', expected 'checkout/dev'"),
@@ -130,7 +128,6 @@ def changed(**fields: object) -> dict[str, bytes]:
 )
 def test_what_is_no_ledger_of_ours_is_refused(files: dict[str, bytes], expected: str) -> None:
     """Another version, another environment's, a cut chain and rubbish are each said as what they are."""
-
     assert expected in refusal(files, key=None)
 
 
@@ -224,7 +221,9 @@ def test_ledger_refs_are_read_back(environment: str) -> None:
     assert environment_of("refs/gitslo/shop/", "refs/gitslo/shop/") is None
 
 
-@pytest.mark.parametrize("name", ["", "/dev", "dev/", "a//b", "..", "a..b", "a.lock", "x.", ".x", "a b", "a:b", "-a", "é", "a\n"])
+@pytest.mark.parametrize(
+    "name", ["", "/dev", "dev/", "a//b", "..", "a..b", "a.lock", "x.", ".x", "a b", "a:b", "-a", "é", "a\n"]
+)
 def test_a_name_that_is_no_ref_is_refused(name: str) -> None:
     """Git would refuse it, or worse, read it as something else."""
     with pytest.raises(Refused, match="cannot be part of a Git ref"):

@@ -1,7 +1,7 @@
 """Edits laid over a tree, as new objects: no index, no work tree, no filter.
 
-`planned` and `edited_tree` are pure given a reader of trees; `store` hands what was made to Git, which checks it. Called by
-`repository`. Must stay true: what an edit does not name keeps its mode and its object.
+Called by `repository`. `planned` and `edited_tree` are pure given a reader of trees; `store` hands what was made to
+Git, which checks it. Must stay true: what an edit does not name keeps its mode and its object.
 """
 
 from __future__ import annotations

@@ -22,11 +22,11 @@ _USERINFO = re.compile(r"(?<=://)[^/\s'@]*@")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-class Damaged(Exception):  # noqa: N818 - never leaves this package: the clone is made again
+class Damaged(Exception):
     """The clone is not what Git left there."""
 
 
-class Absent(Exception):  # noqa: N818 - never leaves this package: a fetch follows
+class Absent(Exception):
     """Objects that the caller names are not in the clone.
 
     Attributes:
@@ -38,11 +38,11 @@ class Absent(Exception):  # noqa: N818 - never leaves this package: a fetch foll
         self.ids = tuple(ids)
 
 
-class TimedOut(Exception):  # noqa: N818 - never leaves this package: it becomes Retry
+class TimedOut(Exception):
     """The process did not end in time and was killed with everything it had started."""
 
 
-class TooLarge(Exception):  # noqa: N818 - never leaves this package: it becomes Refused
+class TooLarge(Exception):
     """The process printed more than it may and was killed."""
 
 

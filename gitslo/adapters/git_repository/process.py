@@ -1,45 +1,36 @@
-"""One Git process: its arguments, its environment, its deadline and its end. The only file that imports GitPython.
+"""Starting Git: its arguments, its environment, its credentials. The only file that imports GitPython.
 
-Called by `clone`, `reading`, `commits` and `publish`. GitPython's `execute` hands the caller's whole environment on and
-its time-out signals processes one by one, so Git is started through `env -i` in a session of its own, and it is this
-file that feeds it, reads it and ends it.
+Called by everything in this package that needs Git. GitPython's `execute` hands the caller's whole environment on, and
+its time-out signals only the descendants that it finds at that moment; so Git is started through `env -i` in a session
+of its own, and `child` feeds it, reads it and ends it.
 
 **Invariants**
-* nothing of the caller's environment reaches Git (`GIT_*`, proxies, `HOME`);
-* a time-out or an overrun ends the whole process group: asked first, so that Git removes its locks, then killed;
-* when a call returns, the process has been waited for and every descriptor is closed.
+* nothing of the caller's environment reaches Git (`GIT_*`, proxies, `HOME`) but PATH;
+* an argument vector is `env -i NAME=VALUE... git -C HOME [--git-dir=CLONE] -c OPTION... SUBCOMMAND ...`;
+* the password is in a descriptor that only the processes started for the remote inherit.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
-import selectors
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from gitslo.adapters.git_repository import askpass
-from gitslo.adapters.git_repository.faults import TimedOut, TooLarge, masked
+from gitslo.adapters.git_repository.child import Child, Finished
 from gitslo.adapters.git_repository.grammar import Remote
 from gitslo.errors import Fatal, Refused
 
-__all__ = ["OLDEST_GIT", "Child", "Finished", "GitProcesses"]
+__all__ = ["OLDEST_GIT", "Finished", "GitProcesses"]
 
 OLDEST_GIT = (2, 38)
 """`merge-tree --write-tree`; `cat-file --batch-command` came in 2.36."""
-
-_CHUNK = 1 << 16
-_ERROR_KEPT = 1 << 16
-_GRACE = 1.0
 
 _SAFETY = (
     "protocol.allow=never",
@@ -66,153 +57,6 @@ _SAFETY = (
     "submodule.recurse=false",
 )
 # fetch.unpackLimit=1: a fetch that is cut off must leave nothing; unpacking writes a commit before its tree.
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How a process ended.
-
-    Attributes:
-        code: exit code; negative: the signal that ended it.
-        out: standard output.
-        said: standard error, its end cut off where it is long, credentials masked.
-    """
-
-    code: int
-    out: bytes
-    said: str
-
-
-class Child:
-    """A running Git process that is fed and read in turns.
-
-    Args:
-        popen: started in a session of its own, with pipes.
-        deadline: on the monotonic clock.
-        cap: bytes of standard output it may print.
-        secrets: masked in what it says.
-    """
-
-    def __init__(self, popen: subprocess.Popen[bytes], deadline: float, cap: int, secrets: Sequence[str]) -> None:
-        self._popen = popen
-        self._deadline = deadline
-        self._cap = cap
-        self._secrets = secrets
-        self._printed = 0
-        self._error = bytearray()
-        self._selector = selectors.DefaultSelector()
-        self._pending = memoryview(b"")
-        for stream in (popen.stdout, popen.stderr):
-            assert stream is not None
-            os.set_blocking(stream.fileno(), False)
-            self._selector.register(stream, selectors.EVENT_READ)
-        assert popen.stdin is not None
-        os.set_blocking(popen.stdin.fileno(), False)
-
-    def exchange(self, data: bytes, feed: Callable[[bytes], bool]) -> None:
-        """Write `data` and give standard output to `feed` until that says True or the output ends.
-
-        Raises:
-            TimedOut, TooLarge: the process has been killed.
-            ValueError: whatever `feed` raises.
-        """
-        self._pending = memoryview(data)
-        self._pump(feed)
-
-    def finish(self, data: bytes = b"") -> Finished:
-        """Write `data`, close standard input, read to the end and wait.
-
-        Raises:
-            TimedOut, TooLarge: the process has been killed.
-        """
-        out = bytearray()
-
-        def keep(chunk: bytes) -> bool:
-            out.extend(chunk)
-            return False
-
-        self._pending = memoryview(data)
-        self._pump(keep, closing=True)
-        try:
-            code = self._popen.wait(max(0.0, self._deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            raise TimedOut from None
-        return Finished(code, bytes(out), masked(self._error.decode(errors="replace"), self._secrets))
-
-    def _pump(self, feed: Callable[[bytes], bool], *, closing: bool = False) -> None:
-        popen, done = self._popen, False
-        stdin = popen.stdin
-        assert stdin is not None
-        if self._pending:
-            self._selector.register(stdin, selectors.EVENT_WRITE)
-        elif closing:
-            stdin.close()
-        while not done:
-            if set(self._selector.get_map()) <= ({stdin.fileno()} if not stdin.closed else set()):
-                return
-            left = self._deadline - time.monotonic()
-            ready = self._selector.select(max(0.0, left)) if left > 0 else []
-            if not ready:
-                raise TimedOut
-            for key, _ in ready:
-                if key.fileobj is stdin:
-                    self._write(closing=closing)
-                else:
-                    done = self._read(key.fileobj, feed) or done
-
-    def _write(self, *, closing: bool) -> None:
-        stdin = self._popen.stdin
-        assert stdin is not None
-        try:
-            sent = os.write(stdin.fileno(), self._pending[:_CHUNK])
-        except BrokenPipeError:
-            sent = len(self._pending)  # it ended early; what it said tells why
-        self._pending = self._pending[sent:]
-        if not self._pending:
-            self._selector.unregister(stdin)
-            if closing:
-                stdin.close()
-
-    def _read(self, stream: Any, feed: Callable[[bytes], bool]) -> bool:
-        chunk = os.read(stream.fileno(), _CHUNK)
-        if not chunk:
-            self._selector.unregister(stream)
-            return False
-        if stream is self._popen.stderr:
-            self._error += chunk[: max(0, _ERROR_KEPT - len(self._error))]
-            return False
-        self._printed += len(chunk)
-        if self._printed > self._cap:
-            raise TooLarge
-        return feed(chunk)
-
-    def end(self) -> None:
-        """End the process group if it still runs, wait, and close everything; does nothing twice."""
-        popen = self._popen
-        if popen.returncode is None:
-            # The leader is not waited for before the last signal: until then its number can be nobody else's.
-            self._signal(signal.SIGTERM)
-            self._drain(time.monotonic() + _GRACE)
-            self._signal(signal.SIGKILL)
-        self._selector.close()
-        for stream in (popen.stdin, popen.stdout, popen.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        popen.wait()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, number)
-
-    def _drain(self, until: float) -> None:
-        """Wait until nobody holds the output any more, or until the grace is over."""
-        streams = [stream for stream in (self._popen.stdout, self._popen.stderr) if stream is not None]
-        while streams and (left := until - time.monotonic()) > 0:
-            for stream in select.select(streams, [], [], left)[0]:
-                with contextlib.suppress(BlockingIOError):
-                    if not os.read(stream.fileno(), _CHUNK):
-                        streams.remove(stream)
 
 
 class GitProcesses:
@@ -317,7 +161,7 @@ class GitProcesses:
         """A Git process to talk with; gone when the block is left. Arguments as in `run`."""
         secrets, descriptor = self._secrets() if to_remote else ((), None)
         try:
-            argv = [self._env, "-i", *self._environment(descriptor), self._program]
+            argv = [self._env, "-i", *self._environment(descriptor), self._program, "-C", str(self._home)]
             argv += [f"--git-dir={self._repository}"] if in_clone else []
             argv += [*self._options, *arguments]
             deadline = time.monotonic() + self.timeout * patience
@@ -332,8 +176,9 @@ class GitProcesses:
         finally:
             if descriptor is not None:
                 os.close(descriptor)
-        popen = interrupted.proc
-        assert popen is not None
+        popen: subprocess.Popen[bytes] | None = interrupted.proc
+        if popen is None:
+            raise Fatal("GitPython started no process")
         child = Child(popen, deadline, cap, secrets)
         try:
             yield child

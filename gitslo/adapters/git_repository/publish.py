@@ -10,8 +10,8 @@ Called by `repository.swap` and `repository.atomic`. **Invariants**
 all the same. So two creations are pushed together with `--atomic`, one of which cannot succeed because a ledger's ref
 stands where it needs a folder. Git stops by itself, before anything is sent, where the server does not advertise it; an
 honest server then refuses both, and nothing is written at all; one that creates the first is found out, and the scratch
-ref is removed. It needs an existing ledger, which also shows that the namespace can be written; until then the answer is
-no.
+ref is removed. It needs an existing ledger, which also shows that the namespace can be written; until then the answer
+is no.
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from gitslo.adapters.git_repository.child import Child
 from gitslo.adapters.git_repository.faults import Absent, Damaged
 from gitslo.adapters.git_repository.objects import TreeRow, made, parse_tree
-from gitslo.adapters.git_repository.process import Child, GitProcesses
+from gitslo.adapters.git_repository.process import GitProcesses
 from gitslo.adapters.git_repository.replies import CatReplies, Held
 from gitslo.core.objects import FOLDER, SUBMODULE
 from gitslo.errors import Problem, Refused

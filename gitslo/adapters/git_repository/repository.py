@@ -1,7 +1,7 @@
 """The adapter: `ports.Repository` on Git. See the package's docstring for how the parts lie.
 
-Used by the loop; every method checks what it is given, then works on the clone through `upstream`, which fetches what is
-not here and mends what is damaged.
+Used by the loop; every method checks what it is given, then works on the clone through `upstream`, which fetches what
+is not here and mends what is damaged.
 """
 
 from __future__ import annotations

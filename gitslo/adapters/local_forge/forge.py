@@ -87,9 +87,8 @@ class LocalForge:
         refs = self._pulls.list()
         records = self._pulls.all(refs)
         found = [record for record in records.values() if record is not None]
-        branches = {
-            name for record in found if record.state is PullRequestState.OPEN for name in (record.head, record.base)
-        }
+        opened = [record for record in found if record.state is PullRequestState.OPEN]
+        branches = {name for record in opened for name in (record.head, record.base) if HEADS + name not in refs}
         refs = {**refs, **self._pulls.list(sorted(branches))} if branches else refs
         return Pulls(
             found=tuple(self._present(refs, record) for record in found),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from gitslo.core.codec import dump_json, from_json, load_json, to_json
+from gitslo.errors import Refused
 from gitslo.model import CommitId
 from gitslo.ports import PullRequest, PullRequestState
 
@@ -26,6 +28,8 @@ RECORD_CAP = 1024 * 1024
 """Bytes of one stored record."""
 
 RECORD_FILE = "pull.json"
+
+_BRANCH_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+-]*[A-Za-z0-9_+-])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +142,8 @@ def parsed(files: dict[str, bytes]) -> PullRecord:
         Refused: this is no pull request.
     """
     content = files.get(RECORD_FILE, b"")
-    return from_json(PullRecord, load_json(content, where=RECORD_FILE, cap=RECORD_CAP), where=RECORD_FILE)
+    record = from_json(PullRecord, load_json(content, where=RECORD_FILE, cap=RECORD_CAP), where=RECORD_FILE)
+    for branch in (record.head, record.base):
+        if not all(map(_BRANCH_PART.fullmatch, branch.split("/"))) or ".." in branch or ".lock/" in f"{branch}/":
+            raise Refused(f"{RECORD_FILE}: {branch!r} is no branch of a pull request")
+    return record

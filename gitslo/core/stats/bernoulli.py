@@ -33,6 +33,7 @@ _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 /
 _STIRLING_FROM = 12.0
 _DEVIANCE_SERIES_BELOW = 0.1
 _TINY = 1e-300
+_CONVERGED = 1e-15
 _FRACTION_STEPS = 100_000
 
 
@@ -125,7 +126,7 @@ def _deviance(x: float, mean: float) -> float:
 
 
 def _stirling(x: float) -> float:
-    """log Gamma(x) minus `(x - 1/2) log x - x + log(2 pi) / 2`."""
+    """Log Gamma(x) minus `(x - 1/2) log x - x + log(2 pi) / 2`."""
     if x < _STIRLING_FROM:
         return math.lgamma(x) - ((x - 0.5) * math.log(x) - x + 0.5 * math.log(2.0 * math.pi))
     square = x * x
@@ -141,7 +142,7 @@ def _log_beta(x: float, y: float) -> float:
 
 
 def _volume(x: float, y: float) -> float:
-    """log B(x, y) minus `x log(x / (x + y)) + y log(y / (x + y))`."""
+    """Log B(x, y) minus `x log(x / (x + y)) + y log(y / (x + y))`."""
     s = x + y
     return 0.5 * math.log(2.0 * math.pi * s / x / y) + _stirling(x) + _stirling(y) - _stirling(s)
 
@@ -159,7 +160,7 @@ def _fraction(z: float, x: float, y: float) -> float:
             c = _nonzero(1.0 + term / c)
             change = c * d
             value *= change
-        if abs(change - 1.0) < 1e-15:
+        if abs(change - 1.0) < _CONVERGED:
             return value
     raise ArithmeticError(f"the continued fraction did not converge at z={z}, x={x}, y={y}")
 

@@ -1,0 +1,23 @@
+"""TCP readiness: a connection is accepted; with TLS, that its handshake is another matter and not asked."""
+
+from __future__ import annotations
+
+import socket
+
+from gitslo.model import Seconds, TcpReadiness
+from gitslo.ports import Address, Readied
+
+__all__ = ["TcpProbe"]
+
+
+class TcpProbe:
+    """Part of a `ports.ReadinessProbe`: the checks over TCP."""
+
+    def look(self, check: TcpReadiness, address: Address, timeout: Seconds) -> Readied:
+        """Connect, and close at once."""
+        try:
+            with socket.create_connection(address, timeout):
+                return Readied(ready=True)
+        except OSError as error:
+            reason = error.strerror or str(error) or "no connection in time"
+            return Readied(ready=False, reason=f"no connection to `{check.target}` on port {address[1]}: {reason}")

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitslo.testing.forge_contract import FORGE_CONTRACT, ForgeWorld
+from tests.forge.worlds import FakeWorld, GitWorld
+
+WORLDS: dict[str, Callable[[Path], ForgeWorld]] = {
+    "git": GitWorld,
+    "git-without-atomic-pushes": lambda folder: GitWorld(folder, atomic=False),
+    "fake": lambda folder: FakeWorld(),
+}
+
+
+@pytest.mark.parametrize("check", FORGE_CONTRACT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("world", WORLDS)
+def test_every_forge_keeps_the_contract(world: str, check: Callable[[ForgeWorld], None], tmp_path: Path) -> None:
+    """The local forge on a real server, with and without atomic pushes, and the fake: the same suite for all."""
+    check(WORLDS[world](tmp_path))
