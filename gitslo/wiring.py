@@ -6,13 +6,12 @@ so that another package can bring its own; everything else is composed here.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,17 @@ from gitslo.loop.sight import Sight
 from gitslo.model import Instant, Seconds
 from gitslo.ports import Forge, Observer, Repository, Syncer
 
-__all__ = ["Daemon", "SystemClock", "build", "cache_folder", "once_all", "open_repository", "open_sight", "serve_all"]
+__all__ = [
+    "Daemon",
+    "SystemClock",
+    "build",
+    "cache_folder",
+    "once_all",
+    "open_repository",
+    "open_sight",
+    "secrets_of",
+    "serve_all",
+]
 
 JITTER = 0.1
 """Share of the poll interval that is added at random, so that many repositories are not polled at one moment."""
@@ -86,22 +95,15 @@ def open_sight(config: RepositoryConfig) -> Sight:
     return sight
 
 
-@contextlib.contextmanager
-def build(operator: Operator, *, log: str, extra: tuple[Observer, ...] = ()) -> Iterator[Daemon]:
-    """Compose a daemon from the operator's file; observers are closed at the end.
-
-    Args:
-        log: `text`, `json`, `auto` (live on a terminal, text in a log) or `none`.
-        extra: further observers.
-    """
+def build(operator: Operator, observers: Sequence[Observer] = ()) -> Daemon:
+    """Compose a daemon from the operator's file; `observers` are told everything, and closed by the caller."""
     from gitslo.observers.metrics import MetricsObserver
 
     clock = SystemClock()
     metrics = MetricsObserver()
-    with _observer(log, _secrets(operator)) as said:
-        observers: tuple[Observer, ...] = (*said, metrics, *extra)
-        patrols = tuple(_patrol(operator, config, clock, observers) for config in operator.repositories)
-        yield Daemon(operator, patrols, clock, metrics.render)
+    told = (*observers, metrics)
+    patrols = tuple(_patrol(operator, config, clock, told) for config in operator.repositories)
+    return Daemon(operator, patrols, clock, metrics.render)
 
 
 def serve_all(daemon: Daemon, stopping: threading.Event) -> None:
@@ -212,35 +214,8 @@ def _ledger_key(config: RepositoryConfig) -> bytes | None:
     return config.ledger_key.resolve().reveal().encode() if config.ledger_key is not None else None
 
 
-def _secrets(operator: Operator) -> tuple[str, ...]:
+def secrets_of(operator: Operator) -> tuple[str, ...]:
+    """The values of every secret that the operator's file refers to, to be masked wherever text goes out."""
     references = [c.credentials.password for c in operator.repositories if c.credentials is not None]
     references += [c.ledger_key for c in operator.repositories if c.ledger_key is not None]
     return tuple(reference.resolve().reveal() for reference in references)
-
-
-@contextlib.contextmanager
-def _observer(log: str, secrets: tuple[str, ...]) -> Iterator[tuple[Observer, ...]]:
-    from gitslo.observers.redaction import Redactor
-
-    if log == "none":
-        yield ()
-        return
-    redactor = Redactor(secrets)
-    if log == "auto":
-        from gitslo.cli.style import colour_on, is_terminal, width
-        from gitslo.observers.live import LiveObserver
-
-        on_terminal = is_terminal(sys.stderr)
-        live = LiveObserver(sys.stderr, redactor, in_place=on_terminal, colour=colour_on(sys.stderr), width=width)
-        try:
-            yield (live,)
-        finally:
-            live.close()
-        return
-    from gitslo.observers.log import LogForm, LogObserver
-
-    observer = LogObserver(sys.stderr, LogForm.JSON if log == "json" else LogForm.TEXT, redactor)
-    try:
-        yield (observer,)
-    finally:
-        observer.close()

@@ -19,6 +19,14 @@ CONFIG = click.option(
     help="The operator's file; never in the repository.",
 )
 
+LOG = click.option(
+    "--log",
+    type=click.Choice(["live", "text", "json"]),
+    default="live",
+    show_default=True,
+    help="Progress for people, or log lines for machines; both on standard error.",
+)
+
 
 def _stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set; the handlers do nothing else."""
@@ -30,44 +38,49 @@ def _stop_on_signals() -> threading.Event:
 
 @click.command()
 @CONFIG
-@click.option("--log", type=click.Choice(["text", "json"]), default=None, help="Log format; text on a terminal.")
-def serve(config: Path, log: str | None) -> None:
+@LOG
+def serve(config: Path, log: str) -> None:
     """Watch repositories until told to stop.
 
     SIGTERM drains: load is stopped, children end, and a claim under way is left to be taken over.
 
     Example: gitslo serve --config operator.yaml
     """
+    from gitslo.cli.observing import observer
     from gitslo.config import load_operator
-    from gitslo.wiring import build, serve_all
+    from gitslo.wiring import build, secrets_of, serve_all
 
     stopping = _stop_on_signals()
-    with build(load_operator(config), log=log or "auto") as daemon:
-        serve_all(daemon, stopping)
+    operator = load_operator(config)
+    with observer(log, secrets_of(operator)) as told:
+        serve_all(build(operator, [told]), stopping)
 
 
 @click.command()
 @CONFIG
 @click.option("--wait", default="5m", show_default=True, help="How long a syncer is waited for.")
 @click.option("--json", "as_json", is_flag=True, help="Print where every environment stands as JSON.")
-@click.option("--log", type=click.Choice(["text", "json"]), default=None, help="Log format; text on a terminal.")
-def once(config: Path, wait: str, as_json: bool, log: str | None) -> None:
+@LOG
+def once(config: Path, wait: str, as_json: bool, log: str) -> None:
     """Do what is to be done, until every environment is idle, held, or waits for a person.
 
     Exit code 0 when nothing is held or refused, 1 otherwise.
 
     Example: gitslo once --config operator.yaml --wait 2m
     """
+    from gitslo.cli.observing import observer
     from gitslo.cli.standing import of_sight, words
     from gitslo.cli.style import table
     from gitslo.config import load_operator
     from gitslo.core.units import parse_duration
-    from gitslo.wiring import build, once_all
+    from gitslo.wiring import build, once_all, secrets_of
 
     stopping = _stop_on_signals()
     patience = parse_duration(wait)
     documents = []
-    with build(load_operator(config), log=log or "auto") as daemon:
+    operator = load_operator(config)
+    with observer(log, secrets_of(operator)) as told:
+        daemon = build(operator, [told])
         for watch, poll in zip(daemon.patrols, once_all(daemon, patience, stopping), strict=False):
             problems = {s.environment: str(s.problem) for s in poll.standings if s.problem is not None}
             if poll.problem is not None:

@@ -55,19 +55,20 @@ def demo(keep: Path | None, as_json: bool) -> None:
 
     Example: gitslo demo --keep ./demo
     """
-    from gitslo.cli.style import colour_on, paint
+    from gitslo.cli.observing import observer
+    from gitslo.cli.style import paint
     from gitslo.demo.story import tell_story
     from gitslo.errors import Problem, Refused
 
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise Refused(Problem("expected an empty or missing folder", file=str(keep), hint="name another one"))
     folder = keep or Path(tempfile.mkdtemp(prefix="gitslo-demo-"))
-    del colour_on
 
     def say(heading: str) -> None:
         click.echo(paint(f"\n== {heading}", "bold", sys.stderr), err=True)
 
-    told, sight = tell_story(folder.resolve(), say, (), "auto")
+    with observer("live", ()) as live:
+        told, sight = tell_story(folder.resolve(), say, [live])
     document = _document(told, sight)
     _write_reports(told, sight)
     if as_json:

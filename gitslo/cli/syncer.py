@@ -52,7 +52,7 @@ def syncer(config: Path, log: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    observer = LogObserver(sys.stderr, LogForm.JSON if log == "json" else LogForm.KEY_VALUE, Redactor())
+    observer = LogObserver(sys.stderr, LogForm.JSON if log == "json" else LogForm.TEXT, Redactor())
     try:
         serve(followed, stop, time.time(), (observer,))
     finally:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
 
 from gitslo.core.discover import tree_of
 from gitslo.core.edit import Address, YamlFile, edited
-from gitslo.core.objects import EXECUTABLE, FILE, FOLDER, blob_id, folder_entry
-from gitslo.core.places import FieldPlace, FilePlace, find, value_of, wanted
+from gitslo.core.overlay import TakenEntry, edited_tree
+from gitslo.core.places import FieldPlace, FilePlace, find, value_of
+from gitslo.core.placing import wanted
 from gitslo.core.scalars import NewValue
 from gitslo.errors import Problem, Refused
 from gitslo.model import Environment, Promoted, Release, ReleaseValue
@@ -73,8 +73,7 @@ def promotion_edits(
         Refused: a place is missing, or cannot be changed without touching what is around it.
     """
     recorded = {(value.kind, value.name): value.value for value in release.values}
-    changes: dict[str, tuple[YamlFile, dict[Address, NewValue | None]]] = {}
-    files: dict[str, bytes | TreeEntry] = {}
+    changes = _Changes()
     for promoted in environment.promoted:
         carrier = find(view, environment, promoted)
         theirs = _same(source_environment, promoted)
@@ -83,22 +82,40 @@ def promotion_edits(
             value = value_of(find(source, source_environment, theirs), theirs)
         if isinstance(carrier, FilePlace):
             if carrier.entry.id != value:
-                files[carrier.path] = _taken(source, source_environment, theirs, value, carrier.path)
+                changes.files[carrier.path] = _taken(source, source_environment, theirs, value, carrier.path)
             continue
         verbatim = isinstance(carrier, FieldPlace) and _is_plain(source, source_environment, theirs, value)
         for file, places in wanted(carrier, promoted, value, verbatim=verbatim):
-            _, known = changes.setdefault(file.path, (file, {}))
-            for address, new in places.items():
-                if known.setdefault(address, new) != new:
-                    hint = "two entries of `promote` name one place"
-                    raise Refused(Problem(f"{address} would have to be two things at once", file=file.path, hint=hint))
-    for path, (file, places) in changes.items():
-        if places and path in files:
-            raise Refused(Problem("is promoted as a whole, and in part as well", file=path))
-        if places:
-            files[path] = edited(file, places)
-    _refuse_outside(files, environment)
-    return files
+            changes.add(file, places)
+    edits = changes.edits()
+    _refuse_outside(edits, environment)
+    return edits
+
+
+class _Changes:
+    """What several promoted values ask of the same files."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes | TreeEntry] = {}
+        self._places: dict[str, tuple[YamlFile, dict[Address, NewValue | None]]] = {}
+
+    def add(self, file: YamlFile, places: Mapping[Address, NewValue | None]) -> None:
+        """Ask for more in a file; Refused where that contradicts what was asked before."""
+        _, known = self._places.setdefault(file.path, (file, {}))
+        for address, new in places.items():
+            if known.setdefault(address, new) != new:
+                hint = "two entries of `promote` name one place"
+                raise Refused(Problem(f"{address} would have to be two things at once", file=file.path, hint=hint))
+
+    def edits(self) -> dict[str, bytes | TreeEntry]:
+        """Path -> new content, for every file that changes."""
+        edits = dict(self.files)
+        for path, (file, places) in self._places.items():
+            if places and path in edits:
+                raise Refused(Problem("is promoted as a whole, and in part as well", file=path))
+            if places:
+                edits[path] = edited(file, places)
+        return dict(sorted(edits.items()))
 
 
 def _same(source_environment: Environment, promoted: Promoted) -> Promoted:
@@ -118,7 +135,7 @@ def _taken(source: TreeView, environment: Environment, promoted: Promoted, value
     carrier = find(source, environment, promoted)
     if not isinstance(carrier, FilePlace) or carrier.entry.id != value:
         raise Refused(Problem(f"{promoted.name!r} is not the file that passed in {environment.name!r}", file=path))
-    return _Taken(path, carrier.entry.mode, carrier.entry.id, source, carrier.path)
+    return TakenEntry(path, carrier.entry.mode, carrier.entry.id, source, carrier.path)
 
 
 def _refuse_outside(edits: Iterable[str], environment: Environment) -> None:
@@ -138,7 +155,7 @@ def revert_edits(view: TreeView, passed: TreeView, environment: Environment) -> 
         for tree in (view, passed)
     )
     edits: dict[str, Edit] = {
-        path: _Taken(path, entry.mode, entry.id, passed, path)
+        path: TakenEntry(path, entry.mode, entry.id, passed, path)
         for path, entry in then.items()
         if path not in now or (now[path].mode, now[path].id) != (entry.mode, entry.id)
     }
@@ -165,75 +182,3 @@ def shared_inputs_changed(view: TreeView, passed: TreeView, environment: Environ
 def _differs(view: TreeView, passed: TreeView, path: str) -> bool:
     now, then = view.entry(path), passed.entry(path)
     return (now and (now.mode, now.id)) != (then and (then.mode, then.id))
-
-
-# --------------------------------------------------------------------------- trees with edits laid over them
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken(TreeEntry):
-    """An entry of another tree that remembers where it was taken from, so that a tree it is put into can be read."""
-
-    origin: TreeView = field(compare=False, repr=False)
-    origin_path: str = field(compare=False, repr=False)
-
-
-def edited_tree(view: TreeView, edits: Mapping[str, Edit]) -> TreeView:
-    """The tree that `view` becomes with these edits; ids are the ones Git will give."""
-    return _Overlay(view, edits)
-
-
-class _Overlay:
-    """See `edited_tree`."""
-
-    def __init__(self, view: TreeView, edits: Mapping[str, Edit]) -> None:
-        self._view = view
-        self._edits = dict(edits)
-        self._files: dict[str, TreeEntry] = {}
-        for path, edit in edits.items():
-            if isinstance(edit, bytes):
-                old = view.entry(path)
-                mode = old.mode if old is not None and old.mode in {FILE, EXECUTABLE} else FILE
-                self._files[path] = TreeEntry(path, mode, blob_id(edit))
-            elif edit is not None:
-                self._files[path] = TreeEntry(path, edit.mode, edit.id)
-
-    def entry(self, path: str) -> TreeEntry | None:
-        """What stands at `path`, or None."""
-        if path in self._files:
-            return self._files[path]
-        old = self._view.entry(path)
-        below = f"{path}/" if path else ""
-        if any(edit.startswith(below) for edit in self._edits):
-            return folder_entry(path, self.walk(path))
-        gone = path in self._edits or any(path.startswith(f"{file}/") for file in self._files)
-        return None if gone or (old is not None and old.mode == FOLDER and not self.walk(path)) else old
-
-    def walk(self, path: str) -> tuple[TreeEntry, ...]:
-        """Every file below the folder `path`, sorted by path."""
-        prefix = f"{path}/" if path else ""
-        found = {entry.path: entry for entry in self._view.walk(path) if self._stays(entry.path)}
-        found.update((file, entry) for file, entry in self._files.items() if file.startswith(prefix))
-        return tuple(entry for _, entry in sorted(found.items()))
-
-    def _stays(self, path: str) -> bool:
-        """Whether a file of the view is left alone: a file where its folder was, or a folder in its place, ends it."""
-        if path in self._edits:
-            return False
-        return not any(path.startswith(f"{file}/") or file.startswith(f"{path}/") for file in self._files)
-
-    def read(self, path: str) -> bytes:
-        """A file's content; Refused where there is none, it is no regular file or larger than 256 KiB."""
-        edit = self._edits.get(path)
-        if isinstance(edit, bytes):
-            return edit
-        if isinstance(edit, _Taken):
-            return edit.origin.read(edit.origin_path)
-        if edit is not None:
-            old = self._view.entry(edit.path)
-            if old is None or old.id != edit.id:
-                raise Refused(Problem("its new content is known by its id only", file=path))
-            return self._view.read(edit.path)
-        if self.entry(path) is None:
-            raise Refused(Problem("there is no such file", file=path))
-        return self._view.read(path)

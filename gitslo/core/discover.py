@@ -11,9 +11,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from hashlib import sha256
 
+from gitslo.core.nearest import nearest
 from gitslo.core.objects import FOLDER, SUBMODULE, SYMLINK, name_fault, twin_key
 from gitslo.core.references import referenced
 from gitslo.errors import Problem, Refused
@@ -121,18 +121,6 @@ def _problem(message: str, pointer: str, hint: str = "") -> Problem:
     return Problem(message, file=PIPELINE_FILE, pointer=pointer, hint=hint)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint with the known name that is most like `name`, or with all of them where they are few; may be empty."""
-    names = list(dict.fromkeys(known))
-    match = get_close_matches(name, names, n=1, cutoff=0.6)
-    if match:
-        return f"did you mean {match[0]!r}?"
-    return f"there is {', '.join(map(repr, names))}" if 0 < len(names) <= _FEW else ""
-
-
-_FEW = 8
-
-
 def _stage_problems(pipeline: Pipeline) -> Iterator[Problem]:
     names = [stage.name for stage in pipeline.stages]
     for index, service in enumerate(pipeline.services):
@@ -219,6 +207,10 @@ def _locator_problems(pipeline: Pipeline, rule: PromoteRule, pointer: str) -> It
         if locator.file is not None and name_fault(posixpath.normpath(locator.file)):
             hint = "the file lies in the environment's folder and is named relative to it"
             yield _problem(f"{locator.file!r} leaves the environment's folder", where, hint)
+        if (rule.kind is PromotedKind.FILE) != (locator.form is LocatorForm.FILE) or (
+            rule.kind is PromotedKind.FIELD and locator.form is not LocatorForm.YAML
+        ):
+            yield _problem(f"{locator.form} is no place for a {rule.kind}", where)
     for stage in names:
         if rule.kind is not PromotedKind.IMAGE and stage not in rule.places:
             yield _problem(f"it is not said where {rule.name!r} lives in {stage!r}", f"{pointer}/in")

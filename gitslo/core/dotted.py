@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gitslo.core.discover import nearest
 from gitslo.core.edit import Address, YamlFile
 from gitslo.core.manifests import Path
-from gitslo.core.yamlsafe import Mapping, Mark, Node, Scalar, Sequence
+from gitslo.core.nearest import nearest
+from gitslo.core.yamlsafe import Mapping, Node, Scalar, Sequence
 from gitslo.errors import Problem, Refused
 
 __all__ = ["follow"]
@@ -35,11 +35,11 @@ def follow(file: YamlFile, at: str) -> tuple[Address, Scalar]:
     """
     parts = _parts(at)
     found: list[tuple[Address, Scalar]] = []
-    missed: list[tuple[int, Problem]] = []
+    missed: list[Problem] = []
     for number, document in enumerate(file.documents):
         outcome = _descend(file, document, parts, at)
         if isinstance(outcome, Problem):
-            missed.append((outcome.line or 0, outcome))
+            missed.append(outcome)
         else:
             path, scalar = outcome
             found.append((Address(number, path), scalar))
@@ -51,7 +51,7 @@ def follow(file: YamlFile, at: str) -> tuple[Address, Scalar]:
         return found[0]
     if not missed:
         raise Refused(Problem(f"there is no {at!r}: the file is empty", file=file.path))
-    raise Refused(*(problem for _, problem in missed))
+    raise Refused(*missed)
 
 
 def _parts(at: str) -> list[_Part]:
@@ -79,8 +79,8 @@ def _parts(at: str) -> list[_Part]:
 
 
 def _descend(file: YamlFile, document: Node, parts: list[_Part], at: str) -> tuple[Path, Scalar] | Problem:
-    node, path = document, ()
-    way: list[str | int] = list(path)
+    node = document
+    way: list[str | int] = []
     for part in parts:
         below: Node | None = None
         known: list[str] = []
@@ -96,13 +96,11 @@ def _descend(file: YamlFile, document: Node, parts: list[_Part], at: str) -> tup
             case Scalar():
                 pass
         if below is None:
-            mark = node.alias or node.start
             message = f"there is no {at!r}: {part.text!r} is not here"
-            return Problem(message, file.path, mark.line, mark.column, hint=nearest(part.text, known))
+            return file.at(node.alias or node.start).problem(message, nearest(part.text, known))
         way.append(step)
         node = below
     if not isinstance(node, Scalar):
-        mark: Mark = node.alias or node.start
         kind = "list" if isinstance(node, Sequence) else "mapping"
-        return Problem(f"{at!r} is a {kind} and a single value is expected", file.path, mark.line, mark.column)
+        return file.at(node.alias or node.start).problem(f"{at!r} is a {kind} and a single value is expected")
     return tuple(way), node

@@ -1,23 +1,23 @@
-"""Where a promoted value stands in one environment's folder, what it says there, and what it would take to change it.
+"""Where a promoted value stands in one environment's folder, and what it says there.
 
-Called by `change`. Must stay true: what is read here is what runs (or it is refused): one value per folder, never
-guessed, never rounded; and nothing outside the environment's folder, or in its plan, is ever named as a place.
+Called by `change`; `placing` changes what is found here. Must stay true: what is read here is what runs (or it is
+refused): one value per folder, never guessed, never rounded; and nothing outside the environment's folder, or in its
+plan, is ever named as a place.
 """
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
-from gitslo.core.discover import nearest
 from gitslo.core.dotted import follow
 from gitslo.core.edit import Address, YamlFile
 from gitslo.core.manifests import DIGEST, TAG, ImageReference, images_in, split_image
+from gitslo.core.nearest import nearest
 from gitslo.core.objects import EXECUTABLE, FILE
 from gitslo.core.references import CHART, KUSTOMIZATIONS
-from gitslo.core.scalars import NewValue
 from gitslo.core.yamlsafe import Mapping, Scalar, Sequence
 from gitslo.errors import Problem, Refused
 from gitslo.model import Environment, LocatorForm, Promoted, PromotedKind
@@ -29,10 +29,14 @@ __all__ = [
     "FilePlace",
     "HelmPlace",
     "ImagePlaces",
+    "ImagesEntry",
     "KustomizePlaces",
+    "Spot",
+    "field_value",
     "find",
+    "image_value",
+    "text_of",
     "value_of",
-    "wanted",
 ]
 
 FIELD_CAP = 4096
@@ -40,7 +44,7 @@ FIELD_CAP = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class _Spot:
+class Spot:
     """A single value in a YAML file."""
 
     file: YamlFile
@@ -52,6 +56,7 @@ class _Spot:
         return f"{self.file.path}:{mark.line}:{mark.column}"
 
     def problem(self, message: str, hint: str = "") -> Problem:
+        """A problem here."""
         return self.file.at(self.scalar.alias or self.scalar.start).problem(message, hint)
 
 
@@ -59,15 +64,14 @@ class _Spot:
 class ImagePlaces:
     """Containers' images, at least one, all of the promoted name."""
 
-    images: tuple[tuple[_Spot, ImageReference], ...]
+    images: tuple[tuple[Spot, ImageReference], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _ImagesEntry:
-    """One entry of a kustomization's `images`; `name` is the value that named it."""
+class ImagesEntry:
+    """One entry of a kustomization's `images`; the spot has its address and the value that named it."""
 
-    spot: _Spot
-    address: Address
+    spot: Spot
     tag: str
     digest: str
 
@@ -76,22 +80,22 @@ class _ImagesEntry:
 class KustomizePlaces:
     """Entries of one kustomization's `images`, at least one."""
 
-    entries: tuple[_ImagesEntry, ...]
+    entries: tuple[ImagesEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class HelmPlace:
     """An image's tag, and its digest where the locator names one, in a values file."""
 
-    tag: _Spot
-    digest: _Spot | None
+    tag: Spot
+    digest: Spot | None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldPlace:
     """A single value; of an image: its tag, or the whole reference."""
 
-    spot: _Spot
+    spot: Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +160,18 @@ def _yaml(view: TreeView, path: str) -> YamlFile:
     return YamlFile.read(view.read(path), path)
 
 
-def _spot(file: YamlFile, at: str) -> _Spot:
+def _spot(file: YamlFile, at: str) -> Spot:
     address, scalar = follow(file, at)
-    return _Spot(file, address, scalar)
+    return Spot(file, address, scalar)
 
 
 def _search(view: TreeView, environment: Environment, promoted: Promoted) -> Carrier:
     """Look for an image where nobody said where it is: in the Pods, then in the kustomizations of the folder."""
-    images: list[tuple[_Spot, ImageReference]] = []
-    kustomized: list[_ImagesEntry] = []
+    images: list[tuple[Spot, ImageReference]] = []
+    kustomized: list[ImagesEntry] = []
     form = promoted.locator.form
+    if form not in {LocatorForm.MANIFESTS, LocatorForm.KUSTOMIZE}:
+        raise Refused(Problem(f"it is not said in which file {promoted.name!r} stands", file=environment.path))
     for entry in _candidates(view, environment):
         if not _may_name(view, entry.path, promoted.name):
             continue
@@ -212,19 +218,23 @@ def _may_name(view: TreeView, path: str, name: str) -> bool:
 
     Files that are none of ours, and may be templates or have tags in them, are so never parsed.
     """
-    data = view.read(path)
+    try:
+        data = view.read(path)
+    except Refused as refused:
+        hint = "say where the image stands, then other files need not be searched"
+        raise Refused(*(replace(problem, hint=hint) for problem in refused.problems)) from refused
     return name.encode() in data or b"\\" in data
 
 
-def _images(file: YamlFile, name: str) -> Iterator[tuple[_Spot, ImageReference]]:
+def _images(file: YamlFile, name: str) -> Iterator[tuple[Spot, ImageReference]]:
     for number, document in enumerate(file.documents):
         for path, scalar in images_in(document):
             reference = split_image(scalar.value)
             if reference.name == name:
-                yield _Spot(file, Address(number, path), scalar), reference
+                yield Spot(file, Address(number, path), scalar), reference
 
 
-def _entries(file: YamlFile, name: str) -> Iterator[_ImagesEntry]:
+def _entries(file: YamlFile, name: str) -> Iterator[ImagesEntry]:
     for number, document in enumerate(file.documents):
         images = document.get("images") if isinstance(document, Mapping) else None
         if not isinstance(images, Sequence):
@@ -232,16 +242,15 @@ def _entries(file: YamlFile, name: str) -> Iterator[_ImagesEntry]:
         for index, entry in enumerate(images.items):
             if not isinstance(entry, Mapping):
                 continue
-            names = {key: value for key, value in entry.entries if isinstance(value, Scalar)}
-            texts = {key.value: value.value for key, value in names.items()}
-            if name not in {texts.get("name"), texts.get("newName")}:
+            scalars = {key.value: value for key, value in entry.entries if isinstance(value, Scalar)}
+            named = next((s for key in ("name", "newName") if (s := scalars.get(key)) and s.value == name), None)
+            if named is None:
                 continue
-            named = next(value for value in names.values() if value.value == name)
+            texts = {key: "" if scalar.data() is None else scalar.value for key, scalar in scalars.items()}
             if texts.get("tagSuffix"):
                 file.at(named.start).refuse("`tagSuffix` leaves the tag to another place", "write `newTag`")
-            address = Address(number, ("images", index))
-            spot = _Spot(file, address, named)
-            yield _ImagesEntry(spot, address, texts.get("newTag", ""), texts.get("digest", ""))
+            spot = Spot(file, Address(number, ("images", index)), named)
+            yield ImagesEntry(spot, texts.get("newTag", ""), texts.get("digest", ""))
 
 
 def _nowhere(view: TreeView, environment: Environment, promoted: Promoted, path: str) -> Problem:
@@ -272,20 +281,20 @@ def value_of(carrier: Carrier, promoted: Promoted) -> str:
     """
     match carrier:
         case ImagePlaces():
-            return _agreed([(spot, _image_value(spot, reference)) for spot, reference in carrier.images], promoted)
+            return _agreed([(spot, image_value(spot, reference)) for spot, reference in carrier.images], promoted)
         case KustomizePlaces():
             return _agreed([(e.spot, _joined(e.spot, e.tag, e.digest)) for e in carrier.entries], promoted)
         case HelmPlace():
-            digest = "" if carrier.digest is None else _text(carrier.digest)
-            return _joined(carrier.tag, _text(carrier.tag), digest)
+            digest = "" if carrier.digest is None else text_of(carrier.digest)
+            return _joined(carrier.tag, text_of(carrier.tag), digest)
         case FieldPlace():
-            return _field_value(carrier.spot, promoted)
+            return field_value(carrier.spot, promoted)
         case FilePlace():
             return carrier.entry.id
     assert_never(carrier)
 
 
-def _agreed(values: list[tuple[_Spot, str]], promoted: Promoted) -> str:
+def _agreed(values: list[tuple[Spot, str]], promoted: Promoted) -> str:
     first, value = values[0]
     for spot, other in values[1:]:
         if other != value:
@@ -294,18 +303,19 @@ def _agreed(values: list[tuple[_Spot, str]], promoted: Promoted) -> str:
     return value
 
 
-def _text(spot: _Spot) -> str:
+def text_of(spot: Spot) -> str:
     """A value that may be empty; YAML's null is."""
     return "" if spot.scalar.data() is None else spot.scalar.value
 
 
-def _image_value(spot: _Spot, reference: ImageReference) -> str:
+def image_value(spot: Spot, reference: ImageReference) -> str:
+    """What an image reference carries, as `ReleaseValue.value`."""
     if reference.tag is None and reference.digest is None:
         return "latest"  # what every runtime takes it for
     return _joined(spot, reference.tag or "", reference.digest or "")
 
 
-def _joined(spot: _Spot, tag: str, digest: str) -> str:
+def _joined(spot: Spot, tag: str, digest: str) -> str:
     """`TAG`, `TAG@DIGEST` or `@DIGEST`; a tag that has a digest behind it (some charts' way) is taken as it is."""
     tag, at, own = tag.partition("@")
     digest = digest or own
@@ -318,92 +328,15 @@ def _joined(spot: _Spot, tag: str, digest: str) -> str:
     return f"{tag}@{digest}" if digest else tag
 
 
-def _field_value(spot: _Spot, promoted: Promoted) -> str:
-    text = _text(spot)
+def field_value(spot: Spot, promoted: Promoted) -> str:
+    """What a field carries, as `ReleaseValue.value`; an image's may be its tag or the whole reference."""
+    text = text_of(spot)
     if promoted.kind is PromotedKind.IMAGE:
         reference = split_image(text)
-        return _image_value(spot, reference) if reference.name == promoted.name else _joined(spot, text, "")
+        return image_value(spot, reference) if reference.name == promoted.name else _joined(spot, text, "")
     if spot.scalar.missing:
         raise Refused(spot.problem(f"{promoted.name!r} has no value here"))
     if len(spot.scalar.value) > FIELD_CAP:
         hint = "promote the file instead: `file:`"
         raise Refused(spot.problem(f"{promoted.name!r} has more than {FIELD_CAP} characters", hint))
     return spot.scalar.value
-
-
-# --------------------------------------------------------------------------- changing
-
-
-Wanted = tuple[YamlFile, dict[Address, NewValue | None]]
-
-
-def wanted(carrier: Carrier, promoted: Promoted, value: str, *, verbatim: bool = False) -> Iterator[Wanted]:
-    """What each file of the carrier is to say so that it carries `value`; only what differs.
-
-    Args:
-        carrier: where it stands; a FilePlace has no text to change.
-        promoted: what it is.
-        value: as `ReleaseValue.value`.
-        verbatim: see `NewValue`; fields only.
-
-    Raises:
-        Refused: the place has no room for a value of this form.
-    """
-    match carrier:
-        case ImagePlaces():
-            for spot, reference in carrier.images:
-                if _image_value(spot, reference) != value:
-                    yield spot.file, {spot.address: NewValue(_reference(reference.name, value))}
-        case KustomizePlaces():
-            tag, digest = _parts(value)
-            for entry in carrier.entries:
-                yield (
-                    entry.spot.file,
-                    {
-                        Address(entry.address.document, (*entry.address.path, key)): NewValue(new) if new else None
-                        for key, old, new in (("newTag", entry.tag, tag), ("digest", entry.digest, digest))
-                        if old != new
-                    },
-                )
-        case HelmPlace():
-            yield from _wanted_in_values(carrier, value)
-        case FieldPlace():
-            spot = carrier.spot
-            if promoted.kind is PromotedKind.IMAGE:
-                whole = split_image(_text(spot)).name == promoted.name
-                text = _reference(promoted.name, value) if whole else _room_for_digest(spot, value)
-                yield spot.file, {} if _field_value(spot, promoted) == value else {spot.address: NewValue(text)}
-            elif spot.scalar.value != value:
-                yield spot.file, {spot.address: NewValue(value, verbatim)}
-        case FilePlace():
-            return
-        case _:
-            assert_never(carrier)
-
-
-def _parts(value: str) -> tuple[str, str]:
-    tag, _, digest = value.partition("@")
-    return tag, digest
-
-
-def _reference(name: str, value: str) -> str:
-    return f"{name}{value}" if value.startswith("@") else f"{name}:{value}"
-
-
-def _wanted_in_values(carrier: HelmPlace, value: str) -> Iterator[Wanted]:
-    tag, digest = _parts(value)
-    if carrier.digest is None:
-        pairs = [(carrier.tag, _room_for_digest(carrier.tag, value))]
-    else:
-        pairs = [(carrier.tag, tag), (carrier.digest, digest)]
-    for spot, text in pairs:
-        if _text(spot) != text:
-            yield spot.file, {spot.address: NewValue(text)}
-
-
-def _room_for_digest(spot: _Spot, value: str) -> str:
-    """A tag's place takes a digest only if it had one before: many charts make labels of it, which cannot hold `@`."""
-    if "@" in value and ("@" not in _text(spot) or value.startswith("@")):
-        hint = "name the digest's place as well: `digest: image.digest`"
-        raise Refused(spot.problem(f"the release is pinned to a digest ({value}) and this is the tag's place", hint))
-    return value

@@ -11,9 +11,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 
 from gitslo.core.manifests import At, Fields, fields_of
+from gitslo.core.nearest import nearest
 from gitslo.core.objects import FOLDER, SUBMODULE, SYMLINK
 from gitslo.core.yamlsafe import MANIFEST, Scalar, read_documents
 from gitslo.errors import Problem, Refused
@@ -302,8 +302,7 @@ class _Following:
         folder = posixpath.dirname(path)
         start = len(folder) + 1 if folder else 0
         names = {entry.path[start:].split("/")[0] for entry in self.view.walk(folder)}
-        match = get_close_matches(posixpath.basename(path), sorted(names), n=1, cutoff=0.6)
-        return f"did you mean {posixpath.join(folder, match[0])!r}?" if match else ""
+        return nearest(path, sorted(posixpath.join(folder, name) for name in names))
 
     def _take(self, path: str, at: At | None) -> None:
         entry = self._entry(path, at)

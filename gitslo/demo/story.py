@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -79,15 +79,12 @@ class Demo:
     config: Path
 
 
-def tell_story(
-    folder: Path, say: Callable[[str], None], observers: tuple[Observer, ...], log: str
-) -> tuple[Demo, Sight]:
+def tell_story(folder: Path, say: Callable[[str], None], observers: Sequence[Observer]) -> tuple[Demo, Sight]:
     """Tell the whole story in `folder`, which must be empty; about a minute.
 
     Args:
         say: told each chapter's heading.
         observers: told every event.
-        log: as `gitslo.wiring.build`.
 
     Returns:
         Where it lies, and the repository as it stands at the end.
@@ -99,7 +96,8 @@ def tell_story(
     seed = _Developer(demo.repository)
     seed.start()
     stopping = threading.Event()
-    with _syncer(demo), build(load_operator(demo.config), log=log, extra=observers) as daemon:
+    daemon = build(load_operator(demo.config), observers)
+    with _syncer(demo):
         say("v1 is proven in dev, staging and prod")
         _settle(daemon, stopping)
         say("v2, a good release, is committed to dev and goes through staging to prod")

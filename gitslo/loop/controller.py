@@ -168,14 +168,16 @@ class Controller:
                 if isinstance(step, Stay):
                     return self._stay(environment, memory, step), taken
                 if not self._afford(step):
-                    return self._stay(environment, memory, Stay("waiting for the push budget", 1.0, busy=True)), taken
+                    return self._stay(
+                        environment, memory, Stay("waiting for the push budget", Seconds(1.0), busy=True)
+                    ), taken
                 taken += 1
                 self._act(observation, step)
-            return self._stay(environment, memory, Stay("still moving", 0.0, busy=True)), taken
+            return self._stay(environment, memory, Stay("still moving", Seconds(0.0), busy=True)), taken
         except Conflict as conflict:
             self._tell(of_problem(environment.name, conflict))
             memory.mark = ()
-            standing = Standing(environment.name, Stay(str(conflict), 0.0, busy=True))
+            standing = Standing(environment.name, Stay(str(conflict), Seconds(0.0), busy=True))
         except Refused as refused:
             self._tell_once(environment.name, str(refused), of_problem(environment.name, refused))
             memory.mark, memory.wake_at = self._mark(environment), None

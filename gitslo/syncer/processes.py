@@ -36,6 +36,7 @@ class Processes:
         self._lock = threading.Lock()
         self._runners: dict[str, Runner] = {}
         self._problem = ""
+        self._stopping = False
         token = secrets.token_urlsafe(32)
         self._control = Control(self.said, token)
         folder.announce(self._control.port, token, started)
@@ -48,6 +49,8 @@ class Processes:
             problem: what is wrong with the repository as a whole; empty where nothing is.
         """
         with self._lock:
+            if self._stopping:
+                return
             self._problem = problem
             gone = [self._runners.pop(name) for name in sorted(self._runners.keys() - wanted.keys())]
             for name, each in wanted.items():
@@ -66,8 +69,16 @@ class Processes:
         with self._lock:
             return self._problem, {name: runner.snapshot() for name, runner in self._runners.items()}
 
+    def stop(self) -> None:
+        """Begin to end every process; nothing new is started from now on."""
+        with self._lock:
+            self._stopping = True
+            for runner in self._runners.values():
+                runner.stop()
+
     def close(self) -> None:
         """End every process, and leave the folder."""
+        self.stop()
         with self._lock:
             runners = list(self._runners.values())
             self._runners.clear()

@@ -69,10 +69,12 @@ def serve(
         Fatal: a state folder cannot be used.
     """
     with ExitStack() as leaving:
-        pollers = []
+        pollers: list[threading.Thread] = []
+        running: list[Processes] = []
         for each in followed:
             processes = Processes(StateFolder(each.state), started, timing or Timing(), observers)
             leaving.callback(processes.close)
+            running.append(processes)
             pollers.append(
                 threading.Thread(
                     target=_poll, args=(each, processes, stop, observers), name=f"syncer-poll-{each.name}", daemon=True
@@ -81,6 +83,8 @@ def serve(
         for poller in pollers:
             poller.start()
         stop.wait()
+        for processes in running:
+            processes.stop()
         for poller in pollers:
             poller.join(GIT_PATIENCE)
 

@@ -11,7 +11,7 @@ from tests.forge.worlds import FakeWorld, GitWorld
 WORLDS: dict[str, Callable[[Path], ForgeWorld]] = {
     "git": GitWorld,
     "git-without-atomic-pushes": lambda folder: GitWorld(folder, atomic=False),
-    "fake": lambda folder: FakeWorld(),
+    "fake": lambda _: FakeWorld(),
 }
 
 

@@ -55,7 +55,13 @@ class GitWorld:
             "GIT_COMMITTER_EMAIL": "ada@example.com",
         }
         done = subprocess.run(
-            ["git", *where, *arguments], input=stdin, env=environment, capture_output=True, text=True, check=True, timeout=60
+            ["git", *where, *arguments],
+            input=stdin,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
         return done.stdout.strip()
 

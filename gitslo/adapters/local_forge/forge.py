@@ -264,7 +264,7 @@ class LocalForge:
         if record.state is not PullRequestState.OPEN:
             return record
         tip = refs.get(HEADS + record.head, record.head_commit)
-        for head in (record.head_commit, tip):
+        for head in (tip, record.head_commit):
             arrival = self._arrival(refs, record.base, head)
             if arrival is not None:
                 return merged(record, head, arrival, None)

@@ -1,0 +1,90 @@
+"""HTTP/1.1 as servers really speak it: each behaviour ends in a response or in a named, counted error."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.load.jobs import bad, get, hold, job, measured, total
+from tests.load.service import service
+
+NUMBER = 30
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "reused"),
+    [
+        ("/", "GET", True),
+        ("/chunked", "GET", True),
+        ("/bytes", "GET", True),
+        ("/dribble", "GET", True),
+        ("/early", "GET", True),
+        ("/status/204", "GET", True),
+        ("/big", "GET", True),
+        ("/head", "HEAD", True),
+        ("/close", "GET", False),
+        ("/until-end", "GET", False),
+    ],
+)
+def test_a_well_framed_response_is_good(path, method, reused):
+    """Keep-alive, chunked, bytes one by one, 1xx, HEAD, `Connection: close` and bodies that end with the connection."""
+    with service() as target:
+        found = measured(job(target.port, get(path, method=method), stages=[hold(NUMBER, 1)], connections=5))
+        accepted = target.accepted
+
+    assert found.result.summaries[0].errors == ()
+    assert (bad(found), total(found), found.done) == (0, NUMBER, NUMBER)
+    assert accepted <= 5 if reused else accepted >= NUMBER
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/cut", "answer cut short"),
+        ("/cut-closing", "answer cut short"),
+        ("/hang-up", "closed without an answer"),
+        ("/reset", "reset"),
+        ("/garbage", "protocol error"),
+        ("/twice", "protocol error"),
+        ("/status/418", "status 418"),
+    ],
+)
+def test_a_broken_response_is_a_named_error(path, kind):
+    """Every one of them is counted, none is retried, and the arrivals after it find a new connection."""
+    with service() as target:
+        found = measured(job(target.port, get(path), stages=[hold(NUMBER, 1)], timeout=2.0))
+        received = len(target.log)
+
+    assert found.result.summaries[0].errors == ((kind, NUMBER),)
+    assert (bad(found), received) == (NUMBER, NUMBER)
+
+
+def test_a_port_with_nothing_on_it():
+    """Refused connections cost one arrival each, and nobody is asked more often than the schedule says."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        found = measured(job(unused.getsockname()[1], stages=[hold(NUMBER, 1)], timeout=0.5))
+    summary = found.result.summaries[0]
+
+    assert summary.errors == (("connect: refused", NUMBER),)
+    assert summary.achieved_rate == 0
+    assert abs((summary.latency.p50 or 0) - 0.5) < 0.001
+
+
+def test_tls_against_a_plain_port_is_a_named_error():
+    """A wrong protocol is an error of the handshake, said in words."""
+    with service() as target:
+        found = measured(job(target.port, stages=[hold(NUMBER, 1)], tls=True))
+    kinds = dict(found.result.summaries[0].errors)
+
+    assert sum(kinds.values()) == NUMBER
+    assert all(kind.startswith("connect: ") for kind in kinds)
+
+
+def test_a_name_with_two_addresses_is_tried_on_both():
+    """`localhost` may be ::1 first: the address that listens is found."""
+    with service() as target:
+        found = measured(job(target.port, stages=[hold(NUMBER, 1)], host="localhost", address="localhost"))
+
+    assert (bad(found), total(found)) == (0, NUMBER)

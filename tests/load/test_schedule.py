@@ -1,0 +1,109 @@
+"""Arrivals are computed from the stages and from nothing else."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitslo.load.schedule import Schedule, interleave
+from gitslo.model import LoadStage, StageForm
+from tests.load.jobs import hold, ramp
+
+rates = st.floats(0.0, 500.0) | st.integers(0, 500).map(float)
+lengths = st.floats(0.01, 8.0) | st.integers(1, 8).map(float)
+stages = st.lists(st.builds(LoadStage, st.sampled_from(StageForm), rates, lengths), min_size=1, max_size=5)
+
+
+@given(stages)
+def test_the_count_is_the_integral_of_the_rate(given_stages):
+    """As many arrivals as the area under the rate, to the nearest whole number."""
+    before, area = 0.0, 0.0
+    for stage in given_stages:
+        low = before if stage.form is StageForm.RAMP else stage.rate
+        area += (low + stage.rate) / 2 * stage.duration
+        before = stage.rate
+
+    assert abs(Schedule(given_stages).count() - area) <= 0.5 + 1e-6
+
+
+@given(stages)
+def test_moments_are_monotone_and_inside(given_stages):
+    """Nothing is due before the start, after the end, or before its predecessor."""
+    schedule = Schedule(given_stages)
+    moments = schedule.moments(0, schedule.count())
+
+    assert len(moments) == schedule.count()
+    assert moments == sorted(moments)
+    assert all(0.0 <= moment <= schedule.duration + 1e-9 for moment in moments)
+
+
+@given(stages, st.integers(1, 7))
+def test_the_union_of_the_shards_is_the_unsharded_schedule(given_stages, shards):
+    """Worker w owns arrivals i mod W = w: together they send exactly what one would have sent."""
+    schedule = Schedule(given_stages)
+    count = schedule.count()
+    parts = [schedule.moments(shard, count, shards) for shard in range(shards)]
+
+    assert sorted(moment for part in parts for moment in part) == schedule.moments(0, count)
+
+
+@given(stages, st.lists(st.floats(0.0, 20.0), max_size=3))
+def test_blocks_cut_the_schedule_and_lose_nothing(given_stages, edges):
+    """Blocks are neighbours, lie in one second each, and cross no edge."""
+    schedule = Schedule(given_stages)
+    blocks = list(schedule.blocks(edges))
+
+    assert [block.first for block in blocks] == [0, *(block.stop for block in blocks)][: len(blocks)]
+    assert (blocks[-1].stop if blocks else 0) == schedule.count()
+    for block in blocks:
+        moments = schedule.moments(block.first, block.stop)
+        assert all(block.start - 1e-6 <= moment <= block.second + 1 + 1e-6 for moment in moments)
+        assert not any(block.start + 1e-6 < edge < moments[-1] - 1e-6 for edge in edges if moments[0] < edge - 1e-6)
+
+
+def test_a_hold_is_even():
+    """200/s: one every 5 ms, the first half an interval after the start, 200 in every second."""
+    schedule = Schedule([hold(200, 3)])
+
+    assert schedule.moments(0, 3) == pytest.approx([0.0025, 0.0075, 0.0125])
+    assert [(block.second, block.stop - block.first) for block in schedule.blocks()] == [(0, 200), (1, 200), (2, 200)]
+
+
+def test_a_ramp_starts_at_the_rate_before_it():
+    """0 to 100/s in 2 s holds 100 arrivals; from there to 50/s in 2 s another 150."""
+    schedule = Schedule([ramp(100, 2), ramp(50, 2)])
+
+    assert (schedule.index(2.0), schedule.count()) == (100, 250)
+    assert schedule.moments(49, 50)[0] == pytest.approx(2 * math.sqrt(49.5 / 100))
+
+
+def test_a_pause_is_a_hold_at_zero():
+    """Nothing is due while the rate is 0."""
+    schedule = Schedule([hold(10, 1), hold(0, 5), hold(10, 1)])
+
+    assert schedule.count() == 20
+    assert schedule.moments(10, 11) == pytest.approx([6.05])
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=6))
+def test_interleaving_keeps_the_weights(weights):
+    """In one period every endpoint comes exactly as often as its weight says."""
+    pattern = interleave(weights)
+    scale = math.gcd(*weights)
+
+    assert [pattern.count(index) for index in range(len(weights))] == [weight // scale for weight in weights]
+
+
+def test_interleaving_is_spread():
+    """3:1 is not three of one and then one of the other side by side at every border."""
+    assert interleave([3, 1]) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("weights", [[], [0], [1, -1], [1_000_003, 1]])
+def test_senseless_weights_are_refused(weights):
+    """A weight that is no share of anything is an error, not a guess."""
+    with pytest.raises(ValueError, match="weights"):
+        interleave(weights)
