@@ -104,12 +104,15 @@ class HttpClient:
                 follow_redirects=False,
                 timeout=httpx.Timeout(timeout),
             )
-            async with client, client.stream(
-                "GET",
-                _url(target, path, address),
-                headers=[("Host", _host(target)), _USER_AGENT, *headers],
-                extensions={"sni_hostname": target.host},
-            ) as response:
+            async with (
+                client,
+                client.stream(
+                    "GET",
+                    _url(target, path, address),
+                    headers=[("Host", _host(target)), _USER_AGENT, *headers],
+                    extensions={"sni_hostname": target.host},
+                ) as response,
+            ):
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
                     body += chunk

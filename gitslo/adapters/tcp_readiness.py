@@ -1,4 +1,4 @@
-"""TCP readiness: a connection is accepted; with TLS, that its handshake is another matter and not asked."""
+"""TCP readiness: a connection is accepted. What is spoken on it afterwards is not asked."""
 
 from __future__ import annotations
 

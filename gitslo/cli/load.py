@@ -17,9 +17,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from gitslo.errors import GitsloError, Problem, Refused
+from gitslo.errors import Problem, Refused
 from gitslo.model import (
-    ByteCount,
     Ceilings,
     Endpoint,
     LoadSection,
@@ -76,7 +75,7 @@ class _Asked:
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option("--closed", is_flag=True, help="No rate: each connection sends as soon as it has been answered.")
 @click.option(
-    "--max-bytes", type=click.IntRange(1), default=Ceilings().bytes, show_default=True, help="Sent and received."
+    "--max-bytes", default="2GiB", show_default=True, help="The load ends when it has sent and received this."
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON, times in seconds.")
 def load(
@@ -92,11 +91,11 @@ def load(
     expect: str | None,
     workers: int,
     closed: bool,
-    max_bytes: int,
+    max_bytes: str,
     as_json: bool,
 ) -> None:
     """Send HTTP load to URL and say how it was answered, measured from the moment each request was due."""
-    from gitslo.core.units import parse_duration, parse_rate
+    from gitslo.core.units import parse_duration, parse_rate, parse_size
     from gitslo.load.engine import ProcessLoadEngine
 
     asked = _Asked(
@@ -122,7 +121,7 @@ def load(
         rate=asked.rate,
         duration=Seconds(asked.warmup + asked.duration),
         connections=max(asked.connections or 0, Ceilings().connections),
-        bytes=ByteCount(max_bytes),
+        bytes=_parsed(parse_size, max_bytes, "--max-bytes"),
     )
     engine = ProcessLoadEngine(ceilings, lambda host: host == target.host, closed=closed)
     with _Live(asked) as live:
@@ -139,7 +138,7 @@ def load(
 def _parsed(parse: Callable[[str], Parsed], text: str, option: str) -> Parsed:
     try:
         return parse(text)
-    except (ValueError, GitsloError) as error:
+    except Refused as error:
         raise click.BadParameter(str(error), param_hint=option) from error
 
 

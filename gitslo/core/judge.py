@@ -41,7 +41,7 @@ from gitslo.model import (
     Verdict,
 )
 
-__all__ = ["READINESS", "Judgement", "judge"]
+__all__ = ["READINESS", "Judgement", "judge", "verdict_of"]
 
 READINESS = "readiness"
 """What the finding of a subject that never became ready is about."""
@@ -100,6 +100,15 @@ def judge(
         findings = _with_latched(findings, latched, current)
     verdict = _verdict([finding for finding in findings if finding.decides])
     return Judgement(verdict or (Verdict.INCONCLUSIVE if final else None), findings)
+
+
+def verdict_of(bad: int, total: int, limit: float, *, need_fail: float, need_pass: float) -> Verdict:
+    """What the counts of one objective mean alone; the needs are logarithms of e-values."""
+    if total == 0:
+        return Verdict.INCONCLUSIVE
+    if log_e_fail(bad, total, limit) >= need_fail:
+        return Verdict.FAIL
+    return Verdict.PASS if log_e_pass(bad, total, limit) >= need_pass else Verdict.INCONCLUSIVE
 
 
 @dataclass(frozen=True, slots=True)

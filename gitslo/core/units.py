@@ -152,12 +152,12 @@ def format_duration(seconds: Seconds) -> str:
 
 
 def format_rate(rate: RatePerSecond) -> str:
-    """`200.0` -> `200/s`; slow rates that are whole a minute or an hour say so."""
-    for unit in ("s", "m", "h"):
+    """`200.0` -> `200/s`; slow rates that are whole a minute, an hour or a day say so."""
+    for unit in ("s", "m", "h", "d"):
         count = Decimal(repr(round(rate * float(_SECONDS[unit]), 9)))
         if count == count.to_integral_value() and float(count / _SECONDS[unit]) == rate:
             return f"{_digits(count)}/{unit}"
-    return f"{_digits(Decimal(repr(float(rate))))}/s"
+    return f"{_digits(round(Decimal(repr(float(rate))), 15))}/s"
 
 
 def format_share(share: Share) -> str:

@@ -199,10 +199,12 @@ class Shard:
         connection.transmit(cell, now, 0.0)
 
     def _closed_second(self, elapsed: float) -> None:
-        at = max(0, int(elapsed))
-        judged = any(start <= at and at + 1 <= end for start, end in self._a.judged)
-        self._cells = self._recorder.cells(at, judged)
-        self._second_end = min(at + 1.0, self._schedule.duration)
+        """Fresh cells, good until the next whole second or the next edge of a judged stretch."""
+        elapsed = max(0.0, elapsed)
+        judged = any(start <= elapsed < end for start, end in self._a.judged)
+        self._cells = self._recorder.cells(int(elapsed), judged)
+        edges = (edge for edge in self._edges if edge > elapsed)
+        self._second_end = min(int(elapsed) + 1.0, self._schedule.duration, *edges)
 
     def _starve(self, kind: str, hindered: bool) -> None:
         elapsed = clock() - self._t0

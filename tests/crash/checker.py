@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from itertools import pairwise
 
-from world import ENVIRONMENTS, World
+from tests.crash.world import ENVIRONMENTS, World
 
 ZERO = "0" * 40
 

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from checker import check, tip
-from world import World
 
 from gitslo.failpoints import NAMES
+from tests.crash.checker import check, tip
+from tests.crash.world import World
 
 POINTS = [f"{name}:{side}" for name in NAMES for side in ("before", "after") if (name, side) != ("attempt", "after")]
 """`attempt` has no `after`: what follows it is `judge:before`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitslo.load.engine import LoadDetail, ProcessLoadEngine
 from gitslo.model import (
     Ceilings,
     Endpoint,
@@ -19,8 +20,7 @@ from gitslo.model import (
     Target,
     TargetScheme,
 )
-from gitslo.load.engine import LoadDetail, ProcessLoadEngine
-from gitslo.ports import LoadJob, LoadSnapshot
+from gitslo.ports import LoadJob
 
 __all__ = [
     "CEILINGS",
@@ -132,13 +132,3 @@ def bad(detail: LoadDetail, index: int = 0) -> int:
 def late(detail: LoadDetail, index: int = 0) -> int:
     """Those of them that only our own lag made bad."""
     return _counts(detail, index, "late")
-
-
-def watching(into: list[LoadSnapshot], until: float = float("inf")) -> object:
-    """A callback that keeps every snapshot and stops the load once one is older than `until` seconds."""
-
-    def look(snapshot: LoadSnapshot) -> bool:
-        into.append(snapshot)
-        return snapshot.elapsed < until
-
-    return look

@@ -48,7 +48,7 @@ def test_the_byte_ceiling_ends_the_load():
 def test_connections_are_bounded_over_all_workers():
     """Five workers under a bound of three connections are three workers with one each."""
     with service() as target:
-        found = engine().measure(job(target.port, stages=[hold(60, 1)], workers=5, connections=3), lambda _: True)
+        found = engine().measure(job(target.port, stages=[hold(120, 0.5)], workers=5, connections=3), lambda _: True)
         accepted = target.accepted
 
     assert accepted <= 3

@@ -10,6 +10,7 @@ from tests.load.jobs import bad, get, hold, job, measured, total
 from tests.load.service import service
 
 NUMBER = 30
+BRIEF = [hold(100, 0.3)]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ NUMBER = 30
 def test_a_well_framed_response_is_good(path, method, reused):
     """Keep-alive, chunked, bytes one by one, 1xx, HEAD, `Connection: close` and bodies that end with the connection."""
     with service() as target:
-        found = measured(job(target.port, get(path, method=method), stages=[hold(NUMBER, 1)], connections=5))
+        found = measured(job(target.port, get(path, method=method), stages=BRIEF, connections=5))
         accepted = target.accepted
 
     assert found.result.summaries[0].errors == ()
@@ -53,7 +54,7 @@ def test_a_well_framed_response_is_good(path, method, reused):
 def test_a_broken_response_is_a_named_error(path, kind):
     """Every one of them is counted, none is retried, and the arrivals after it find a new connection."""
     with service() as target:
-        found = measured(job(target.port, get(path), stages=[hold(NUMBER, 1)], timeout=2.0))
+        found = measured(job(target.port, get(path), stages=BRIEF, timeout=2.0))
         received = len(target.log)
 
     assert found.result.summaries[0].errors == ((kind, NUMBER),)
@@ -64,7 +65,7 @@ def test_a_port_with_nothing_on_it():
     """Refused connections cost one arrival each, and nobody is asked more often than the schedule says."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        found = measured(job(unused.getsockname()[1], stages=[hold(NUMBER, 1)], timeout=0.5))
+        found = measured(job(unused.getsockname()[1], stages=BRIEF, timeout=0.5))
     summary = found.result.summaries[0]
 
     assert summary.errors == (("connect: refused", NUMBER),)
@@ -75,7 +76,7 @@ def test_a_port_with_nothing_on_it():
 def test_tls_against_a_plain_port_is_a_named_error():
     """A wrong protocol is an error of the handshake, said in words."""
     with service() as target:
-        found = measured(job(target.port, stages=[hold(NUMBER, 1)], tls=True))
+        found = measured(job(target.port, stages=BRIEF, tls=True, timeout=0.3))
     kinds = dict(found.result.summaries[0].errors)
 
     assert sum(kinds.values()) == NUMBER
@@ -85,6 +86,6 @@ def test_tls_against_a_plain_port_is_a_named_error():
 def test_a_name_with_two_addresses_is_tried_on_both():
     """`localhost` may be ::1 first: the address that listens is found."""
     with service() as target:
-        found = measured(job(target.port, stages=[hold(NUMBER, 1)], host="localhost", address="localhost"))
+        found = measured(job(target.port, stages=BRIEF, host="localhost", address="localhost"))
 
     assert (bad(found), total(found)) == (0, NUMBER)

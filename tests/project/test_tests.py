@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
 
 import pytest
 
-from tests.project.source import ROOT, module_name, modules, parsed
+from tests.project.source import ROOT, imported, module_name, modules, parsed
 
 TESTS = modules(ROOT / "tests")
 SLEEPERS = {("time", "sleep"), ("asyncio", "sleep")}
@@ -41,8 +40,10 @@ def test_no_test_sleeps_or_mocks(path) -> None:
     assert [] == found
 
 
-def test_names_of_test_files_are_unique() -> None:
-    """Pytest tells test modules apart by their file names."""
-    names = Counter(path.name for path in TESTS if path.name.startswith("test_"))
+@pytest.mark.parametrize("path", TESTS, ids=module_name)
+def test_what_tests_share_is_imported_by_its_full_name(path) -> None:
+    """`tests.<folder>.<module>`: two folders may then have modules of one name."""
+    shared = {other.stem for other in TESTS}
+    short = [name for _, name in imported(parsed(path)) if name.split(".")[0] in shared]
 
-    assert [] == [name for name, times in names.items() if times > 1]
+    assert [] == short

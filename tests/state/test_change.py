@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from observations import World, commit, environment, outcomes, pipeline
 
 from gitslo.core.steps import Comment, MergePullRequest, SetStatus
 from gitslo.model import (
@@ -21,6 +20,7 @@ from gitslo.model import (
     WriteMode,
 )
 from gitslo.ports import PullRequestState, StatusState
+from tests.state.observations import World, commit, environment, outcomes, pipeline
 
 
 def passed_and_failed(**changed: object) -> World:

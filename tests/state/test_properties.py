@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observations import World, environment, outcomes, pipeline
 
 from gitslo.core.state import CHANGE_TABLE, RUN_TABLE, Edge, decide
 from gitslo.core.steps import Attempting, Interrupted, Propose, Stay, Write
@@ -23,6 +22,7 @@ from gitslo.model import (
     WriteMode,
 )
 from gitslo.ports import PullRequestState, SyncState
+from tests.state.observations import World, environment, outcomes, pipeline
 
 HAPPENINGS = st.sampled_from(
     [

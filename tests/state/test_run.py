@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from observations import World, commit, outcomes, pipeline
 
 from gitslo.core.state import decide
 from gitslo.core.steps import CancelAttempt, Interrupted, Stay, Write
 from gitslo.model import Action, Cause, HoldCause, NewerCommit, OutcomeRule, Request, RunState, Verdict
 from gitslo.ports import SyncState
+from tests.state.observations import World, commit, outcomes, pipeline
 
 
 def test_waiting_for_the_sync_claims_nothing():

@@ -1,0 +1,321 @@
+"""`gitslo test`: one run of a plan without Git. Whoever types it is the operator: the targets named are the allow-list.
+
+The progress goes to standard error and the result to standard output. What must stay true: the exit code of a fail is
+never given for anything else, so every other end has a code of its own, our own mistakes included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import secrets
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+from urllib.parse import urlsplit
+
+import click
+
+from gitslo.core.evidence_file import EVIDENCE_CAP, EvidenceFile, decode, encode
+from gitslo.core.formats import Format, TestResult, render
+from gitslo.errors import GitsloError, Problem, Refused
+from gitslo.model import Allowed, Ceilings, Evidence, Plan, Target, TargetScheme, Verdict
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from gitslo.run import Stop, Tell
+
+__all__ = ["exit_code", "test"]
+
+_SCHEMES = {
+    "http": (TargetScheme.HTTP, False, 80),
+    "https": (TargetScheme.HTTP, True, 443),
+    "grpc": (TargetScheme.GRPC, False, None),
+    "grpcs": (TargetScheme.GRPC, True, 443),
+    "tcp": (TargetScheme.TCP, False, None),
+}
+"""URL scheme -> what it speaks, whether in TLS, the port that goes without saying."""
+
+
+def exit_code(verdict: Verdict) -> int:
+    """What a shell is told; 2 is a mistake in the arguments or in an input."""
+    match verdict:
+        case Verdict.PASS:
+            return 0
+        case Verdict.FAIL:
+            return 1
+        case Verdict.INCONCLUSIVE:
+            return 3
+        case Verdict.ERROR:
+            return 4
+        case _:
+            assert_never(verdict)
+
+
+@click.command(epilog="Example: gitslo test slo.yaml --target checkout=http://127.0.0.1:8080")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--target", "targets", multiple=True, metavar="NAME=URL", help="Where a target of the plan is; repeat it."
+)
+@click.option(
+    "--format", "how", type=click.Choice([each.value for each in Format]), help="Of the result.  [default: text]"
+)
+@click.option(
+    "--evidence",
+    "evidence_path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Go on with the evidence in this file, and write it back.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.pass_context
+def test(
+    context: click.Context,
+    file: Path,
+    targets: tuple[str, ...],
+    how: str | None,
+    evidence_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Judge what runs at the targets by the plan in FILE: readiness, load, verdict.
+
+    Exactly the hosts named by --target are called. Exit code: pass 0, fail 1, usage 2, inconclusive 3, error 4.
+    """
+    if as_json and how not in (None, Format.JSON.value):
+        raise click.UsageError(f"--json and --format {how} exclude each other")
+    form = Format.JSON if as_json else Format(how or Format.TEXT.value)
+    plan = _plan(file)
+    plan, allowed = _with_targets(plan, targets, str(file))
+    kept = _Kept(evidence_path, plan.digest) if evidence_path is not None else None
+    result = _run(plan, allowed, str(file), kept.file if kept is not None else None)
+    if kept is not None and result.verdict is not Verdict.ERROR:
+        kept.write(result)
+    click.echo(_painted(render(result, form), form), nl=False)
+    context.exit(exit_code(result.verdict))
+
+
+def _painted(text: str, form: Format) -> str:
+    from gitslo.cli.style import paint
+
+    if form is not Format.TEXT:
+        return text
+    word, colon, rest = text.partition(":")
+    return paint(word) + colon + rest
+
+
+# --------------------------------------------------------------------------- plan and targets
+
+
+def _plan(file: Path) -> Plan:
+    from gitslo.adapters.directory import DirectoryView
+    from gitslo.core.parse_plan import parse_plan
+
+    real = file.resolve()
+    if not real.is_file():
+        raise Refused(Problem("there is no such file", file=str(file)))
+    view = DirectoryView(real.parent)
+    return parse_plan(view.read(real.name), file=str(file), read_file=view.read)
+
+
+def _with_targets(plan: Plan, given: tuple[str, ...], file: str) -> tuple[Plan, Allowed]:
+    """The plan with the caller's targets in place of its own; its digest stays, it is the same plan."""
+    urls: dict[str, str] = {}
+    for text in given:
+        name, equals, url = text.partition("=")
+        if not equals or not name or not url:
+            raise Refused(Problem(f"--target {text!r} is not of the form NAME=URL"))
+        if name in urls:
+            raise Refused(Problem(f"--target {name} is given twice"))
+        if name not in plan.targets:
+            raise Refused(
+                Problem(f"--target {name}: the plan has no such target", file=file, hint=_nearest(name, plan))
+            )
+        urls[name] = url
+    used = dict.fromkeys([*(check.target for check in plan.readiness), *(load.target for load in plan.load)])
+    missing = [name for name in used if name not in urls]
+    if missing:
+        raise Refused(
+            *(
+                Problem(f"the plan uses the target `{name}`", file=file, hint=f"say where it is: --target {name}=URL")
+                for name in missing
+            )
+        )
+    targets = {name: _target(target, urls[name]) if name in urls else target for name, target in plan.targets.items()}
+    hosts = tuple(dict.fromkeys(targets[name].host for name in urls))
+    return replace(plan, targets=targets), Allowed(targets=hosts)
+
+
+def _nearest(name: str, plan: Plan) -> str:
+    close = difflib.get_close_matches(name, plan.targets, 1)
+    return f"did you mean `{close[0]}`?" if close else f"it has: {', '.join(plan.targets)}"
+
+
+def _target(planned: Target, url: str) -> Target:
+    option = f"--target {planned.name}={url}"
+    if "://" not in url:
+        url = f"{planned.scheme.value}{'s' if planned.tls else ''}://{url}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Refused(Problem(f"{option}: no URL: {error}")) from error
+    known = _SCHEMES.get(parts.scheme)
+    if known is None or known[0] is not planned.scheme:
+        fitting = " or ".join(f"{word}://" for word, (speaks, *_) in _SCHEMES.items() if speaks is planned.scheme)
+        raise Refused(Problem(f"{option}: the plan's target is {planned.scheme.value}", hint=f"expected {fitting}"))
+    _, tls, usual = known
+    port = port if port is not None else usual
+    if not parts.hostname or not port or "*" in parts.hostname:
+        raise Refused(Problem(f"{option}: expected a host and a port", hint=f"e.g. {parts.scheme}://127.0.0.1:8080"))
+    if parts.username is not None or parts.query or parts.fragment:
+        raise Refused(Problem(f"{option}: a target has no user, query or fragment"))
+    path = parts.path.rstrip("/")
+    if path and planned.scheme is not TargetScheme.HTTP:
+        raise Refused(Problem(f"{option}: only an http target has a path"))
+    return replace(planned, host=parts.hostname, port=port, tls=tls, path=path)
+
+
+# --------------------------------------------------------------------------- the run
+
+
+def _run(plan: Plan, allowed: Allowed, file: str, kept: EvidenceFile | None) -> TestResult:
+    from gitslo.errors import Retry
+    from gitslo.run import AttemptOrder, CutOff, attempt
+    from gitslo.wiring import SystemClock
+    from gitslo.wiring_run import load_engine, readiness_probe
+
+    ceilings = Ceilings()
+    earlier = kept.evidence if kept is not None else Evidence()
+    order = AttemptOrder(
+        plan=plan,
+        number=len(earlier.attempts) + 1,
+        earlier=earlier,
+        # Only what was left undecided is extended; after a pass the whole load runs again.
+        extension=int(kept is not None and kept.verdict is Verdict.INCONCLUSIVE),
+        addresses={},
+        allowed=allowed,
+        ceilings=ceilings,
+        run_id=f"test-{secrets.token_hex(4)}",
+        seed=len(earlier.attempts),
+    )
+    notes = (f"Goes on with the evidence of {len(earlier.attempts)} earlier attempts.",) if earlier.attempts else ()
+
+    def failed(why: str) -> TestResult:
+        return TestResult(file, plan.digest, Verdict.ERROR, (), Evidence(), (why,))
+
+    try:
+        with _stoppable() as stop, _telling(Path(file).name) as tell:
+            outcome = attempt(
+                order,
+                clock=SystemClock(),
+                readiness=readiness_probe(),
+                engine=load_engine(ceilings, allowed),
+                stop=stop,
+                tell=tell,
+            )
+    except CutOff as cut:
+        return failed(f"cut off: {cut.reason}")
+    except Retry as error:
+        return failed(str(error))
+    except GitsloError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not end with the exit code of a fail
+        traceback.print_exc()
+        return failed(f"internal error: {type(error).__name__}: {error}")
+    evidence = Evidence((*earlier.attempts, outcome.evidence))
+    return TestResult(file, plan.digest, outcome.verdict, outcome.findings, evidence, notes)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[Stop]:
+    """The first Ctrl-C or SIGTERM ends the attempt in good order, the second one at once."""
+    said: list[str] = []
+
+    def hear(number: int, _: FrameType | None) -> None:
+        if said:
+            raise KeyboardInterrupt
+        said.append(f"stopped by {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: said[0] if said else None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _telling(name: str) -> Iterator[Tell]:
+    from gitslo.cli.style import colour_on, is_terminal, width
+    from gitslo.observers.live import LiveObserver
+    from gitslo.observers.redaction import Redactor
+    from gitslo.ports import Event
+
+    live = LiveObserver(
+        sys.stderr, Redactor(), in_place=is_terminal(sys.stderr), colour=colour_on(sys.stderr), width=width
+    )
+
+    def tell(message: str, fields: Mapping[str, str | int | float | bool | None]) -> None:
+        live.tell(Event("run.progress" if "sent" in fields else "run.waiting", name, message, fields))
+
+    try:
+        yield tell
+    finally:
+        live.tell(Event("run.judged", name, "the attempt has ended"))
+        live.close()
+
+
+# --------------------------------------------------------------------------- the evidence file
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The evidence file, read before the run and written after it.
+
+    Attributes:
+        file: None where there was none yet.
+    """
+
+    path: Path
+    plan: str
+    file: EvidenceFile | None = None
+    _content: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if not os.access(self.path.parent, os.W_OK):
+            raise Refused(Problem("its folder does not exist, or is not writable", file=str(self.path)))
+        self._content = self._read()
+        if self._content is not None:
+            self.file = decode(self._content, plan=self.plan, where=str(self.path))
+
+    def _read(self) -> bytes | None:
+        try:
+            with self.path.open("rb") as stream:
+                return stream.read(EVIDENCE_CAP + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Refused(Problem(f"cannot be read: {error.strerror}", file=str(self.path))) from error
+
+    def write(self, result: TestResult) -> None:
+        """Replace the file, whole or not at all."""
+        if self._read() != self._content:
+            message = "somebody else changed it while this test ran; its evidence was not added"
+            raise Refused(Problem(message, file=str(self.path), hint="give each test a file of its own"))
+        try:
+            with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=f".{self.path.name}.", delete=False) as new:
+                new.write(encode(result.plan, result.verdict, result.evidence))
+                new.flush()
+                os.fsync(new.fileno())
+            Path(new.name).replace(self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError, UnboundLocalError):
+                Path(new.name).unlink()
+            raise Refused(Problem(f"cannot be written: {error.strerror}", file=str(self.path))) from error

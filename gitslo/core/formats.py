@@ -1,0 +1,202 @@
+"""A test's result as text, JSON, JUnit XML and Markdown.
+
+Called by `gitslo test`. Pure; text from plans and services is made harmless for the place where it is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import assert_never
+
+from gitslo.core.codec import JsonValue, to_json
+from gitslo.core.escape import plain
+from gitslo.core.figures import count, duration, quantity, rate
+from gitslo.core.render import evidence_page
+from gitslo.core.tables import decided_by, text_table
+from gitslo.model import AttemptEvidence, Evidence, Finding, LoadSummary, Verdict
+
+__all__ = ["Format", "TestResult", "render"]
+
+SCHEMA = "gitslo/v1"
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """What `gitslo test` found out.
+
+    Attributes:
+        file: the plan's file as the caller named it.
+        plan: the plan digest.
+        verdict: ERROR where no attempt could be judged.
+        findings: empty for ERROR.
+        evidence: all attempts that were judged together.
+        notes: sentences that a reader must know before the numbers; for ERROR the first says why.
+    """
+
+    __test__ = False
+
+    file: str
+    plan: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    evidence: Evidence
+    notes: tuple[str, ...] = ()
+
+
+def render(result: TestResult, how: Format) -> str:
+    """The result, ending with a line break."""
+    match how:
+        case Format.TEXT:
+            return _text(result)
+        case Format.JSON:
+            return json.dumps(_document(result), indent=2) + "\n"
+        case Format.JUNIT:
+            return _junit(result)
+        case Format.MARKDOWN:
+            return evidence_page(
+                result.verdict, result.findings, result.evidence, subject=result.file, notes=result.notes
+            )
+        case _:
+            assert_never(how)
+
+
+# --------------------------------------------------------------------------- text
+
+
+def _text(result: TestResult) -> str:
+    lines = [f"{result.verdict.value}: {plain(result.file)}", *(plain(note) for note in result.notes)]
+    if result.findings:
+        lines += ["", text_table(result.findings).rstrip("\n")]
+    attempts = result.evidence.attempts
+    loads = [_load_line(load) for load in attempts[-1].loads] if attempts else []
+    if loads:
+        lines += ["", *loads]
+    gates = [line for attempt in attempts for line in _gate_lines(attempt)]
+    if gates:
+        lines += ["", *gates]
+    return "\n".join(lines) + "\n"
+
+
+def _load_line(load: LoadSummary) -> str:
+    name = load.load if load.endpoint is None else f"{load.load}.{load.endpoint}"
+    latency = load.latency
+    quantiles = (("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99), ("max", latency.max))
+    shown = ", ".join(f"{word} {duration(value)}" for word, value in quantiles if value is not None)
+    errors = ", ".join(f"{count(number)} {plain(kind)}" for kind, number in load.errors) or "no errors"
+    parts = (f"{count(load.requests)} requests at {rate(load.achieved_rate)}", shown, errors)
+    return f"{plain(name)}: " + "; ".join(part for part in parts if part)
+
+
+def _gate_lines(attempt: AttemptEvidence) -> list[str]:
+    return [
+        f"attempt {attempt.attempt} cannot decide a {word}: {plain(reason)}"
+        for word, reasons in (("fail", attempt.no_fail), ("pass", attempt.no_pass))
+        for reason in reasons
+    ]
+
+
+# --------------------------------------------------------------------------- JSON
+
+
+def _document(result: TestResult) -> dict[str, JsonValue]:
+    """Everything but the per-second counts; those are in the evidence file."""
+    return {
+        "schema": SCHEMA,
+        "file": result.file,
+        "plan": result.plan,
+        "verdict": result.verdict.value,
+        "notes": list(result.notes),
+        "findings": [to_json(finding) for finding in result.findings],
+        "attempts": [_attempt(attempt) for attempt in result.evidence.attempts],
+    }
+
+
+def _attempt(attempt: AttemptEvidence) -> dict[str, JsonValue]:
+    return {
+        "attempt": attempt.attempt,
+        "started": attempt.started,
+        "judged_seconds": {phase.value: seconds for phase, seconds in attempt.judged_seconds},
+        "loads": [to_json(load) for load in attempt.loads],
+        "no_fail": list(attempt.no_fail),
+        "no_pass": list(attempt.no_pass),
+        "not_ready": attempt.not_ready,
+    }
+
+
+# --------------------------------------------------------------------------- JUnit
+
+
+def _junit(result: TestResult) -> str:
+    """One test case per finding. What is not decided is an error there: a pipeline that reads it must not go green."""
+    cases = [_case(finding) for finding in result.findings] or [_error_case(result)]
+    counts = {
+        "tests": len(cases),
+        "failures": sum(case.find("failure") is not None for case in cases),
+        "errors": sum(case.find("error") is not None for case in cases),
+        "skipped": sum(case.find("skipped") is not None for case in cases),
+    }
+    shown = {name: str(number) for name, number in counts.items()}
+    attempts = result.evidence.attempts
+    time = f"{sum(seconds for attempt in attempts for _, seconds in attempt.judged_seconds):.3f}"
+    root = ET.Element("testsuites", {"name": "gitslo", **shown, "time": time})
+    suite = ET.SubElement(root, "testsuite", {"name": plain(result.file), **shown, "time": time})
+    if attempts:
+        suite.set("timestamp", datetime.fromtimestamp(attempts[-1].started, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    properties = ET.SubElement(suite, "properties")
+    for name, value in (("verdict", result.verdict.value), ("plan", result.plan)):
+        ET.SubElement(properties, "property", {"name": name, "value": plain(value)})
+    suite.extend(cases)
+    said = "\n".join([*map(plain, result.notes), *_outputs(attempts)])
+    if said:
+        ET.SubElement(suite, "system-out").text = said
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(finding: Finding) -> ET.Element:
+    time = f"{finding.decided_at or 0.0:.3f}"
+    case = ET.Element(
+        "testcase", {"classname": f"gitslo.{finding.phase.value}", "name": plain(finding.objective), "time": time}
+    )
+    said = plain(decided_by(finding))
+    measured = quantity(finding.measured, finding.objective)
+    text = f"measured {measured}, {count(finding.bad)} bad of {count(finding.total)} requests; {said}"
+    match finding.verdict:
+        case Verdict.PASS:
+            pass
+        case _ if not finding.decides:
+            ET.SubElement(case, "skipped", {"message": f"{finding.verdict.value}, report only: {said}"})
+        case Verdict.FAIL:
+            ET.SubElement(case, "failure", {"type": "fail", "message": said}).text = text
+        case Verdict.INCONCLUSIVE | Verdict.ERROR:
+            ET.SubElement(case, "error", {"type": finding.verdict.value, "message": said}).text = text
+        case _:
+            assert_never(finding.verdict)
+    if finding.verdict is Verdict.PASS:
+        ET.SubElement(case, "system-out").text = text
+    return case
+
+
+def _error_case(result: TestResult) -> ET.Element:
+    case = ET.Element("testcase", {"classname": "gitslo", "name": "attempt", "time": "0.000"})
+    why = plain(result.notes[0]) if result.notes else "nothing was judged"
+    ET.SubElement(case, "error", {"type": result.verdict.value, "message": why})
+    return case
+
+
+def _outputs(attempts: Sequence[AttemptEvidence]) -> list[str]:
+    return [line for attempt in attempts for line in (*map(_load_line, attempt.loads), *_gate_lines(attempt))]
