@@ -1,9 +1,11 @@
-"""What one attempt is made of: the readiness probes and the load engine. The part of the composition root that
-`gitslo test` needs without a repository, and that the daemon shares with it.
+"""What one attempt is made of: the clock, the readiness probes and the load engine.
+
+The part of the composition root that `gitslo test` needs without a repository, and that the daemon shares with it.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, assert_never
 
 from gitslo.core.wildcard import matches
@@ -12,6 +14,7 @@ from gitslo.model import (
     Ceilings,
     GrpcHealthReadiness,
     HttpReadiness,
+    Instant,
     Readiness,
     Seconds,
     Target,
@@ -23,7 +26,19 @@ if TYPE_CHECKING:
     from gitslo.adapters.grpc_health import GrpcHealthProbe
     from gitslo.adapters.http_client import HttpReadinessProbe
 
-__all__ = ["ProbeByKind", "load_engine", "readiness_probe"]
+__all__ = ["ProbeByKind", "SystemClock", "load_engine", "readiness_probe"]
+
+
+class SystemClock:
+    """The machine's two clocks."""
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return Instant(time.monotonic(), time.time())
+
+    def sleep(self, seconds: Seconds) -> None:
+        """Return after `seconds`."""
+        time.sleep(seconds)
 
 
 def load_engine(ceilings: Ceilings, allowed: Allowed) -> LoadEngine:

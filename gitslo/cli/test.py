@@ -188,8 +188,7 @@ def _target(planned: Target, url: str) -> Target:
 def _run(plan: Plan, allowed: Allowed, file: str, kept: EvidenceFile | None) -> TestResult:
     from gitslo.errors import Retry
     from gitslo.run import AttemptOrder, CutOff, attempt
-    from gitslo.wiring import SystemClock
-    from gitslo.wiring_run import load_engine, readiness_probe
+    from gitslo.wiring_run import SystemClock, load_engine, readiness_probe
 
     ceilings = Ceilings()
     earlier = kept.evidence if kept is not None else Evidence()
@@ -313,6 +312,7 @@ class _Kept:
             with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=f".{self.path.name}.", delete=False) as new:
                 new.write(encode(result.plan, result.verdict, result.evidence))
                 new.flush()
+                os.fchmod(new.fileno(), self.path.stat().st_mode & 0o777 if self._content is not None else 0o644)
                 os.fsync(new.fileno())
             Path(new.name).replace(self.path)
         except OSError as error:

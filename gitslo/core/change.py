@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from gitslo.core.discover import tree_of
 from gitslo.core.edit import Address, YamlFile, edited
+from gitslo.core.objects import name_fault
 from gitslo.core.overlay import TakenEntry, edited_tree
 from gitslo.core.places import FieldPlace, FilePlace, find, value_of
 from gitslo.core.placing import wanted
@@ -140,7 +141,7 @@ def _taken(source: TreeView, environment: Environment, promoted: Promoted, value
 
 def _refuse_outside(edits: Iterable[str], environment: Environment) -> None:
     for path in edits:
-        if not path.startswith(f"{environment.path}/") or path == environment.plan_path:
+        if not path.startswith(f"{environment.path}/") or path == environment.plan_path or name_fault(path):
             message = f"a change of {environment.name!r} may not touch this file"
             raise Refused(Problem(message, file=path, hint="writes stay in the environment's folder, and off its plan"))
 

@@ -362,20 +362,23 @@ def shared(
         shared by the same environments, otherwise a file.
     """
     users: dict[str, set[str]] = {}
-    owners = {environment.path: environment.name for environment in environments}
     for environment, tree in zip(environments, trees, strict=True):
         for path in tree.inputs:
             users.setdefault(path, set()).add(environment.name)
-    for path, names in users.items():
-        parts = path.split("/")
-        names.update(owners[at] for n in range(1, len(parts)) if (at := "/".join(parts[:n])) in owners)
+    owners = {environment.path: environment.name for environment in environments}
+    groups: dict[str, frozenset[str]] = {}
     folders: dict[str, set[frozenset[str]]] = {}
     for path, names in users.items():
-        folders.setdefault(posixpath.dirname(path), set()).add(frozenset(names))
-    groups: dict[str, frozenset[str]] = {}
+        parts = path.split("/")
+        owner = next((owners[at] for n in range(1, len(parts)) if (at := "/".join(parts[:n])) in owners), None)
+        if owner is None:
+            folders.setdefault(posixpath.dirname(path), set()).add(frozenset(names))
+        else:
+            groups[path] = frozenset({*names, owner})
     for path, names in users.items():
         folder = posixpath.dirname(path)
-        groups[folder if folder and len(folders[folder]) == 1 else path] = frozenset(names)
+        if path not in groups:
+            groups[folder if folder and len(folders[folder]) == 1 else path] = frozenset(names)
     order = {environment.name: index for index, environment in enumerate(environments)}
     return tuple(
         (path, tuple(sorted(names, key=order.__getitem__)))

@@ -301,12 +301,13 @@ def _remove_first(file: YamlFile, own: list[tuple[Scalar, Node]], number: int) -
     line = text.rfind("\n", 0, following.start.offset) + 1
     if text[line : following.start.offset].strip(" ") or not isinstance(successor, Scalar):
         _refuse_form(file, name)
-    moved = text[following.start.offset : _end(file, following, successor)]
     end = text.find("\n", _end(file, following, successor)) + 1
-    rest = text[end:] if end else ""
-    between = text[_end(file, name, value) : line]
-    if not end:
-        between = between.removesuffix("\n").removesuffix("\r")
+    moved, rest = (text[following.start.offset : end], text[end:]) if end else (text[following.start.offset :], "")
+    # Comments on lines of their own stay; the one behind the entry that goes is about that entry.
+    between = text[text.find("\n", _end(file, name, value)) + 1 : line]
+    if not end and between:
+        newline = "\r\n" if between.endswith("\r\n") else "\n"
+        moved, between = moved + newline, between.removesuffix(newline)
     return text[: name.start.offset] + moved + between + rest
 
 

@@ -22,8 +22,8 @@ _MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=\w)")
 _REFERENCE = re.compile(r"(?:[#!](?=\w)|\bGH-(?=\d))")
 _LINK = re.compile(r"(?::(?=//)|\bwww(?=\.))", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?<=[A-Za-z0-9._+-])@(?=[A-Za-z0-9-]+\.)")
-_MARKUP = re.compile(r"([\\`*_{}\[\]()|~$^])")
-_LEADING = re.compile(r"(?:[-+/=:#]|\d+(?=[.)]))")
+_MARKUP = re.compile(r"([\\`*_{}\[\]|~$])")
+_LEADING = re.compile(r"(?:[-+/=:#]|\d+(?=[.)](?:\s|$)))")
 
 
 def plain(text: str) -> str:

@@ -141,8 +141,12 @@ def _attempt(attempt: AttemptEvidence) -> dict[str, JsonValue]:
 
 
 def _junit(result: TestResult) -> str:
-    """One test case per finding. What is not decided is an error there: a pipeline that reads it must not go green."""
-    cases = [_case(finding) for finding in result.findings] or [_error_case(result)]
+    """One test case per finding. What is not decided is an error there: a pipeline that reads it must not go green.
+
+    Beside a failure it is only skipped: the load ended there.
+    """
+    failed = result.verdict is Verdict.FAIL
+    cases = [_case(finding, failed=failed) for finding in result.findings] or [_error_case(result)]
     counts = {
         "tests": len(cases),
         "failures": sum(case.find("failure") is not None for case in cases),
@@ -167,7 +171,7 @@ def _junit(result: TestResult) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _case(finding: Finding) -> ET.Element:
+def _case(finding: Finding, *, failed: bool) -> ET.Element:
     time = f"{finding.decided_at or 0.0:.3f}"
     case = ET.Element(
         "testcase", {"classname": f"gitslo.{finding.phase.value}", "name": plain(finding.objective), "time": time}
@@ -182,6 +186,8 @@ def _case(finding: Finding) -> ET.Element:
             ET.SubElement(case, "skipped", {"message": f"{finding.verdict.value}, report only: {said}"})
         case Verdict.FAIL:
             ET.SubElement(case, "failure", {"type": "fail", "message": said}).text = text
+        case Verdict.INCONCLUSIVE if failed:
+            ET.SubElement(case, "skipped", {"message": said})
         case Verdict.INCONCLUSIVE | Verdict.ERROR:
             ET.SubElement(case, "error", {"type": finding.verdict.value, "message": said}).text = text
         case _:

@@ -57,8 +57,9 @@ def course(section: LoadSection, policy: JudgePolicy, extension: int) -> Course:
     """
     if extension:
         begin, last = _last_hold(section)
-        length = begin + last.duration - max(begin, section.warmup)
-        hold = replace(last, duration=Seconds(section.warmup + max(0.0, length)))
+        end = begin + last.duration
+        length = max(0.0, end - max(begin, section.warmup))
+        hold = replace(last, duration=Seconds(min(section.warmup, end) + length))
         section = replace(section, stages=(hold,))
     kept: list[LoadStage] = []
     judged: list[tuple[Phase, Seconds, Seconds]] = []

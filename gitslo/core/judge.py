@@ -99,6 +99,8 @@ def judge(
     if latched:
         findings = _with_latched(findings, latched, current)
     verdict = _verdict([finding for finding in findings if finding.decides])
+    if final and verdict is Verdict.FAIL:
+        findings = tuple(_beside_a_fail(finding) for finding in findings)
     return Judgement(verdict or (Verdict.INCONCLUSIVE if final else None), findings)
 
 
@@ -129,6 +131,11 @@ def _verdict(deciding: Sequence[Finding]) -> Verdict | None:
     if deciding and all(finding.verdict is Verdict.PASS for finding in deciding):
         return Verdict.PASS
     return None
+
+
+def _beside_a_fail(finding: Finding) -> Finding:
+    undecided = finding.decides and finding.verdict is Verdict.INCONCLUSIVE
+    return replace(finding, reason="not decided when the load ended at a fail") if undecided else finding
 
 
 def _readiness(current: AttemptEvidence) -> Finding:

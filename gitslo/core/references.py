@@ -339,9 +339,9 @@ class _Following:
 
 def _inline(scalar: Scalar) -> bool:
     """Whether YAML was written in place where a path may stand."""
-    return "\n" in scalar.value or scalar.value.lstrip().startswith("{")
+    return "\n" in scalar.value or ": " in scalar.value or scalar.value.lstrip().startswith("{")
 
 
 def _shown(text: str) -> str:
     """A URL as it may be printed: whoever put a credential into it did not want it in a log."""
-    return re.sub(r"//[^/@\s]*@", "//***@", text)
+    return re.sub(r"//(?!git@)[^/@\s]*@", "//***@", text)

@@ -96,7 +96,7 @@ def pull_request_body(
     if shown is not None:
         parts += _evidence(shown.findings, shown.evidence)
     judged_in = source if promotes else environment
-    parts.append(_section("Where this comes from", _facts(_change_facts(change, environment))))
+    parts.append(_section("Where this comes from", _facts(_change_facts(change, environment, shown))))
     if judged_in is not None:
         revision = change.source_revision if promotes or run is None else run.revision
         parts.append(_section("Reproduce it", _reproduce(revision, judged_in.plan_path)))
@@ -224,7 +224,8 @@ def _attempt_lines(attempt: AttemptEvidence) -> list[str]:
     return lines
 
 
-def _change_facts(change: Change, environment: Environment) -> list[tuple[str, str]]:
+def _change_facts(change: Change, environment: Environment, run: Run | None) -> list[tuple[str, str]]:
+    judged = [("plan of the run", run.subject.plan), ("fingerprint of the run", run.fingerprint)] if run else []
     return [
         ("environment", environment.name),
         ("source", change.source),
@@ -235,6 +236,7 @@ def _change_facts(change: Change, environment: Environment) -> list[tuple[str, s
         ("computed on", change.base),
         ("tree before", change.base_tree),
         ("tree after", change.result_tree),
+        *judged,
     ]
 
 

@@ -53,20 +53,21 @@ def finding_rows(findings: Sequence[Finding]) -> tuple[tuple[str, ...], ...]:
 
 def decided_by(finding: Finding) -> str:
     """The e-value that decided a finding and what it had to reach; both sides where nothing was decided."""
-    fails = _reached("fail", finding.log_e_fail, finding.need_fail)
-    passes = _reached("pass", finding.log_e_pass, finding.need_pass)
+    fails = _reached(finding.log_e_fail, finding.need_fail)
+    passes = _reached(finding.log_e_pass, finding.need_pass)
     match finding.verdict:
         case Verdict.FAIL:
-            said = fails
+            said = [fails]
         case Verdict.PASS:
-            said = passes
+            said = [passes]
         case _:
-            said = "; ".join(part for part in (passes, fails) if part)
-    return "; ".join(part for part in (said, finding.reason) if part) or UNKNOWN
+            said = [f"{side}: {reached}" for side, reached in (("pass", passes), ("fail", fails)) if reached]
+    return "; ".join(part for part in (*said, finding.reason) if part) or UNKNOWN
 
 
-def _reached(side: str, log: float | None, need: float | None) -> str:
-    return "" if log is None or need is None else f"{side}: {e_value(log)}, needed {e_value(need)}"
+def _reached(log: float | None, need: float | None) -> str:
+    """`e^5.2 = 181, needed 40`; empty where no test was run."""
+    return "" if log is None or need is None else f"{e_value(log)}, needed {e_value(need).rpartition('= ')[2]}"
 
 
 def verdict_table(findings: Sequence[Finding]) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "Plain",
     "Scalar",
     "Sequence",
+    "find",
     "locate",
     "locate_key",
     "plain",
@@ -141,6 +142,12 @@ def plain(node: Node) -> Plain:
 def pointer_to(*parts: str | int) -> str:
     """The JSON pointer (RFC 6901) of a path of keys and indices."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def find(node: Node, pointer: str) -> Node | None:
+    """The node at a JSON pointer, or None where there is none."""
+    found = _walk(node, pointer)
+    return None if found is None else found[1]
 
 
 def locate(node: Node, pointer: str) -> Mark | None:

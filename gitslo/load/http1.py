@@ -263,7 +263,8 @@ class Pool:
         pending = self.pending
         while pending and now - pending[0][1] - pending[0][2] >= self._timeout:
             cell, _, lag = pending.popleft()
-            self.recorder.never_sent(cell, lag, "not sent: no free connection")
+            kind = "not sent: no free connection" if self._open else self.trouble or "connect: timed out"
+            self.recorder.never_sent(cell, lag, kind)
         for connection in [c for c in self._open if c.cell is not None]:
             if now - connection.intended - connection.lag >= self._timeout:
                 connection.fail("timeout")

@@ -73,6 +73,7 @@ class _Input:
 
 
 def _fence(assignment: Assignment) -> None:
+    # The signal comes when the thread that started us ends; that thread waits in the engine until we are gone.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != assignment.parent:
         _quit(_ORPHANED)

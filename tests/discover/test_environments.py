@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pipelines import image, pipeline, stage
 
 from gitslo.core.discover import environments
 from gitslo.errors import Refused
 from gitslo.model import Locator, LocatorForm, Pipeline, PromotedKind, PromoteRule
+from tests.discover.pipelines import image, pipeline, stage
 
 
 def refused(given_pipeline: Pipeline) -> list[tuple[str, str]]:

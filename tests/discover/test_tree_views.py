@@ -44,7 +44,7 @@ def make(kind: str, root: Path, files: dict[str, bytes], modes: dict[str, str]) 
             on_disk(root, files, modes)
             return DirectoryView(root)
         case _:
-            under = {**{path: b"old" for path in files}, "gone.yaml": b"x", "gone/too.yaml": b"y"}
+            under = {**dict.fromkeys(files, b"old"), "gone.yaml": b"x", "gone/too.yaml": b"y"}
             edits = {path: data for path, data in files.items() if modes.get(path) != "120000"}
             links = {path: data for path, data in files.items() if modes.get(path) == "120000"}
             base = MemoryView({**under, **links}, modes)

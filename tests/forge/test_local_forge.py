@@ -11,7 +11,7 @@ from gitslo.adapters.local_forge import LocalForge
 from gitslo.adapters.local_forge.refs import KEPT_COMMITS
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.model import CommitId
-from gitslo.ports import PullRequest, PullRequestState, RefUpdate, Status, StatusState
+from gitslo.ports import Capabilities, PullRequest, PullRequestState, RefUpdate, Status, StatusState
 from tests.forge.worlds import WALL, GitWorld
 
 HEAD = "gitslo/shop/dev/promote"
@@ -288,6 +288,55 @@ def test_nothing_to_merge_opens_nothing(world: GitWorld) -> None:
     with pytest.raises(Conflict, match="something to merge"):
         world.forge().ensure_pull_request(key="k", head=HEAD, base="main", title="t", body="b")
     assert world.effects() == 0
+
+
+# --------------------------------------------------------------------------- other branches
+
+
+def test_other_base_branches_work_too(world: GitWorld) -> None:
+    """The watched branch is not the only one that a pull request may go into."""
+    world.push("release", "image", "v1")
+    head = world.push("gitslo/shop/rel/promote", "image", "v2")
+    forge = world.forge()
+    pull = forge.ensure_pull_request(key="k", head="gitslo/shop/rel/promote", base="release", title="t", body="b")
+
+    assert [each.state for each in forge.find(pull.head)] == [PullRequestState.OPEN]
+    assert [each.base for each in forge.pulls().found] == ["release"]
+    assert forge.merge(pull.number, head, "Merge") == world.tip("release")
+
+
+def test_a_base_that_is_gone_is_refused(world: GitWorld) -> None:
+    """Somebody deleted the base branch: a person must say what now."""
+    world.push("release", "image", "v1")
+    head = world.push("gitslo/shop/rel/promote", "image", "v2")
+    forge = world.forge()
+    pull = forge.ensure_pull_request(key="k", head="gitslo/shop/rel/promote", base="release", title="t", body="b")
+    world.git("update-ref", "-d", "refs/heads/release")
+
+    assert [each.state for each in forge.find(pull.head)] == [PullRequestState.OPEN]
+    with pytest.raises(Refused, match="there is no such branch"):
+        forge.merge(pull.number, head, "Merge")
+
+
+def test_everything_is_possible_and_nothing_stands_at_first(world: GitWorld) -> None:
+    """A fresh repository has no statuses; the forge can do all that a forge can."""
+    forge = world.forge()
+
+    assert forge.capabilities() == Capabilities(expected_head_merge=True, statuses=True, comments=True)
+    assert forge.statuses(CommitId("1" * 40)) == ()
+    assert forge.pulls().found == ()
+
+
+def test_a_swap_that_is_always_lost_is_given_back(world: GitWorld) -> None:
+    """Somebody else gets through every time: the loop is told to look again later, and nothing is half done."""
+    repository, forge = interposed(world)
+    number = opened(world, forge).number
+    other = world.forge()
+    repository.before += [lambda turn=turn: other.comment_once(number, "theirs", str(turn)) for turn in range(30)]
+
+    with pytest.raises(Conflict):
+        forge.comment_once(number, "ours", "a")
+    assert [marker for marker, _ in world.comments(number)] == ["theirs"]
 
 
 # --------------------------------------------------------------------------- size and rubbish

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -120,13 +121,11 @@ class _Connection(asyncio.Protocol):
         """Behave as the path says."""
         if self.transport.is_closing():
             return
-        match path.strip("/").split("/"):
+        match path.partition("?")[0].strip("/").split("/"):
             case ["status", status]:
                 self.transport.write(made(status))
             case ["every", n, status]:
                 self.transport.write(OK if number % int(n) else made(status))
-            case ["bytes"]:
-                self.transport.writelines(bytes([byte]) for byte in OK)
             case ["dribble"]:
                 self.dribble(ANSWERS["chunked"])
             case ["silent"]:
@@ -148,7 +147,7 @@ class _Connection(asyncio.Protocol):
 
 
 @contextmanager
-def service(fixed: float = 0.0) -> Iterator[Service]:
+def service(fixed: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[Service]:
     """A server on a loopback port of its own; `fixed` is its latency in seconds."""
     made = Service(fixed=fixed)
     loop = asyncio.new_event_loop()
@@ -156,7 +155,7 @@ def service(fixed: float = 0.0) -> Iterator[Service]:
     finish = asyncio.Event()
 
     async def serve() -> None:
-        server = await loop.create_server(lambda: _Connection(made), "127.0.0.1", 0, backlog=1024)
+        server = await loop.create_server(lambda: _Connection(made), "127.0.0.1", 0, backlog=1024, ssl=tls)
         made.port = server.sockets[0].getsockname()[1]
         listening.set()
         await finish.wait()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from gitslo.errors import Refused, Retry
@@ -53,6 +58,30 @@ def test_connections_are_bounded_over_all_workers():
 
     assert accepted <= 3
     assert total(found) == 60
+
+
+def test_running_out_of_descriptors_is_ours_and_no_reason_to_fail():
+    """A limit of 40 descriptors and 80 wanted connections: what was not sent is counted, named, and blocks a fail."""
+    with service(fixed=0.6) as target:
+        command = [sys.executable, "-m", "tests.load.starved", str(target.port)]
+        done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, check=True, timeout=20)
+        received = len(target.log)
+    said = json.loads(done.stdout)
+
+    assert said["requests"] == 80
+    assert said["errors"] == {"connect: too many open files": 80 - received}
+    assert 10 < received < 40
+    assert any("ran out of file descriptors" in reason for reason in said["no_fail"])
+    assert any("not the target that held it back" in reason for reason in said["no_pass"])
+
+
+def test_a_worker_starts_light():
+    """Nothing heavy is imported on the way to the first request."""
+    heavy = {"click", "gitslo.core", "gitslo.ports", "grpc", "httpx", "jsonschema", "numpy", "rich", "ruamel", "scipy"}
+    program = "import sys, gitslo.load.worker; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=20)
+
+    assert heavy.intersection(done.stdout.split()) == set()
 
 
 def test_an_unknown_name_is_retried():

@@ -14,15 +14,15 @@ def test_a_stall_is_measured_from_the_intended_time():
     A clock that starts at the send would see two slow requests; the schedule says 50.
     """
     with service() as target:
-        target.freeze(RATE, 0.5)
+        target.freeze(RATE // 2, 0.5)
         found = measured(
-            job(target.port, stages=[hold(RATE, 2)], objectives=[faster_than(0.25), ERRORS], connections=2)
+            job(target.port, stages=[hold(RATE, 1.2)], objectives=[faster_than(0.25), ERRORS], connections=2)
         )
     summary = found.result.summaries[0]
 
-    assert total(found) == 2 * RATE
+    assert total(found) == 1.2 * RATE
     assert 46 <= bad(found) - late(found) <= 60
-    assert [second.at for second in found.result.counts[0].seconds if second.bad] == [1]
+    assert [second.at for second in found.result.counts[0].seconds if second.bad > 3] == [0]
     assert (bad(found, 1), summary.errors) == (0, ())
     assert summary.latency.p50 is not None
     assert summary.latency.p90 is not None
@@ -39,7 +39,7 @@ def test_unfinished_requests_are_bad_once_their_watermark_has_passed():
     snapshots = []
     with service(fixed=1.2) as target:
         asked = job(
-            target.port, stages=[hold(50, 2)], objectives=[faster_than(0.1), ERRORS], connections=100, timeout=3.0
+            target.port, stages=[hold(50, 1)], objectives=[faster_than(0.1), ERRORS], connections=100, timeout=3.0
         )
         result = engine().run(asked, lambda snapshot: snapshots.append(snapshot) or True)
 
@@ -49,15 +49,15 @@ def test_unfinished_requests_are_bad_once_their_watermark_has_passed():
     early = next(snapshot for snapshot in snapshots if snapshot.counts[0].seconds)
     assert early.elapsed < 2.5
     assert (early.counts[0].seconds[0].total, early.counts[0].seconds[0].bad) == (50, 50)
-    assert [(s.at, s.total, s.bad) for s in result.counts[0].seconds] == [(0, 50, 50), (1, 50, 50)]
-    assert [(s.at, s.total, s.bad) for s in result.counts[1].seconds] == [(0, 50, 0), (1, 50, 0)]
+    assert [(s.at, s.total, s.bad) for s in result.counts[0].seconds] == [(0, 50, 50)]
+    assert [(s.at, s.total, s.bad) for s in result.counts[1].seconds] == [(0, 50, 0)]
 
 
 def test_statuses_outside_the_expected_are_errors_and_stay_in_the_distribution():
     """One 503 in ten: counted by kind, bad for both objectives, none missing from the histogram."""
     with service() as target:
         found = measured(
-            job(target.port, get("/every/10/503"), stages=[hold(RATE, 1)], objectives=[ERRORS, faster_than(0.5)])
+            job(target.port, get("/every/10/503"), stages=[hold(2 * RATE, 0.5)], objectives=[ERRORS, faster_than(0.5)])
         )
     summary = found.result.summaries[0]
 
@@ -123,7 +123,7 @@ def test_an_objective_of_an_endpoint_counts_its_requests_only():
     pay, browse = get("/status/500", "pay"), get("/", "browse", weight=3)
     objectives = [faster_than(0.5, "pay"), faster_than(0.5, "browse"), ERRORS]
     with service() as target:
-        found = measured(job(target.port, browse, pay, stages=[hold(RATE, 1)], objectives=objectives))
+        found = measured(job(target.port, browse, pay, stages=[hold(2 * RATE, 0.5)], objectives=objectives))
         paths = [received.path for received in target.log]
     whole, first, second = found.result.summaries
 

@@ -71,39 +71,73 @@ def files_page(schemas: Path) -> str:
         document = json.loads((schemas / f"{schema}.json").read_text(encoding="utf-8"))
         parts.append(f"## {file}\n\n{what}\n")
         parts.append("| field | value | meaning |\n|---|---|---|")
-        parts += [f"| {field} | {value} | {meaning} |" for field, value, meaning in rows(document, document, "")]
+        parts += [f"| {field} | {value} | {meaning} |" for field, value, meaning in rows(document, document)]
         parts.append("")
     return "\n".join(parts)
 
 
-def rows(root: Mapping[str, Any], node: Mapping[str, Any], at: str, depth: int = 0) -> Iterator[tuple[str, str, str]]:
-    """(field, value, meaning) of every named field below `node`, parents first."""
+def rows(
+    root: Mapping[str, Any], node: Mapping[str, Any], at: str = "", *, alternative: bool = False
+) -> Iterator[tuple[str, str, str]]:
+    """(field, value, meaning) of every named field below `node`, parents first, each once."""
+    seen = set[tuple[str, str, str]]()
+    for row in _rows(root, node, at, alternative=alternative):
+        if row not in seen:
+            seen.add(row)
+            yield row
+
+
+def _rows(
+    root: Mapping[str, Any], node: Mapping[str, Any], at: str, *, alternative: bool
+) -> Iterator[tuple[str, str, str]]:
     node = _resolved(root, node)
-    required = set(node.get("required", ()))
-    named = {name: child for name, child in node.get("properties", {}).items() if name != "schema" or at}
-    for name, child in named.items():
-        yield from _field(root, child, f"{at}{name}", depth, is_required=name in required)
+    # Of several alternatives only one stands in a file: what it requires is not required as such.
+    required = set() if alternative else set(node.get("required", ()))
+    explained: dict[str, str] = {}
+    for name, child in node.get("properties", {}).items():
+        if name == "schema" and not at:
+            continue
+        like = explained.setdefault(_shape(root, child), name)
+        yield from _field(root, child, f"{at}{name}", is_required=name in required, like="" if like == name else like)
     extra = node.get("additionalProperties")
     if isinstance(extra, Mapping):
-        yield from _field(root, extra, f"{at}NAME", depth, is_required=False)
-    for alternative in (*node.get("oneOf", ()), *node.get("anyOf", ())):
-        yield from rows(root, alternative, at, depth)
-    if "items" in node and isinstance(node["items"], Mapping):
-        yield from rows(root, node["items"], f"{at.removesuffix('.')}[]." if at else "[].", depth)
+        yield from _field(root, extra, f"{at}NAME", is_required=False, like="")
+    choices = [choice for choice in (*node.get("oneOf", ()), *node.get("anyOf", ())) if _has_fields(root, choice)]
+    for choice in choices:
+        yield from _rows(root, choice, at, alternative=len(choices) > 1)
+    if isinstance(node.get("items"), Mapping):
+        yield from _rows(root, node["items"], f"{at.removesuffix('.')}[].", alternative=False)
 
 
 def _field(
-    root: Mapping[str, Any], child: Mapping[str, Any], name: str, depth: int, *, is_required: bool
+    root: Mapping[str, Any], child: Mapping[str, Any], name: str, *, is_required: bool, like: str
 ) -> Iterator[tuple[str, str, str]]:
     whole = _resolved(root, child)
-    says = [child.get("description") or whole.get("description") or whole.get("title") or ""]
+    below = [] if whole.get("type") == "string" else list(_rows(root, whole, f"{name}.", alternative=False))
+    says = [str(whole.get("description") or whole.get("title") or "")]
+    if like and below:
+        says.append(f"Like `{like}`.")
     if is_required:
         says.append("Required.")
     if "default" in whole:
-        says.append(f"Default: `{_text(whole['default'])}`.")
-    yield f"`{name}`", _cell(_value(root, whole)), _cell(" ".join(part for part in says if part))
-    if depth < 6:
-        yield from rows(root, whole, f"{name}.", depth + 1)
+        says.append(f"Default: `{_text(whole['default']) or 'empty'}`.")
+    sentences = (part if part.endswith(".") else f"{part}." for part in says if part)
+    yield f"`{name}`", _cell(_value(root, whole)), _cell(" ".join(sentences))
+    if not like:
+        yield from below
+
+
+def _shape(root: Mapping[str, Any], node: Mapping[str, Any]) -> str:
+    """Equal for fields that differ in nothing but what they are for."""
+    said = {"description", "title", "default", "examples"}
+    return json.dumps({key: value for key, value in _resolved(root, node).items() if key not in said}, sort_keys=True)
+
+
+def _has_fields(root: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
+    node = _resolved(root, node)
+    return any(key in node for key in ("properties", "oneOf", "anyOf", "items")) or isinstance(
+        node.get("additionalProperties"), Mapping
+    )
 
 
 def _resolved(root: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -138,7 +172,9 @@ def _text(value: object) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    parts = " ".join(text.split()).replace("|", "\\|").split("`")
+    # What stands between backticks is shown as it is; anywhere else `<` would begin a tag.
+    return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
 
 
 def pages() -> dict[Path, str]:

@@ -113,7 +113,6 @@ def test_image_references_stay_as_they_are() -> None:
 
 def test_what_acts_is_spelled_out() -> None:
     """People see that something was there."""
-
     assert plain("a\x1b[31m\u202eb\ud800") == "a\\x1b[31m\\u202eb\\ud800"
     assert plain("  a\r\n\t b\u2028c ") == "a b c"
     assert code("") == "(empty)"
@@ -123,5 +122,4 @@ def test_what_acts_is_spelled_out() -> None:
 @pytest.mark.parametrize(("cap", "expected"), [(5, "abcde"), (4, "abc…"), (3, "ab…")])
 def test_short_text_is_cut_with_an_ellipsis(cap: int, expected: str) -> None:
     """Never more than the cap."""
-
     assert short("abcde", cap) == expected

@@ -13,6 +13,7 @@ from gitslo.adapters.git_repository import grammar
 from gitslo.adapters.git_repository.faults import Damaged, cleaned
 from gitslo.adapters.git_repository.objects import GitObject, TreeRow, made, pack, tree_object
 from gitslo.adapters.git_repository.process import GitProcesses
+from gitslo.adapters.git_repository.reading import objects
 from gitslo.core.objects import EXECUTABLE, FILE, FOLDER, SUBMODULE, SYMLINK
 from gitslo.errors import Problem, Refused
 from gitslo.model import ObjectId
@@ -170,3 +171,6 @@ def store(git: GitProcesses, new: Sequence[GitObject]) -> None:
     stored = git.run("unpack-objects", "-q", "--strict", stdin=pack(unique))
     if stored.code:
         raise Damaged(f"unpack-objects: {cleaned(stored.said)}")
+    # A power cut leaves empty files, which Git takes for objects that it need not write.
+    with objects(git) as database:
+        database.bodies(each.id for each in unique)

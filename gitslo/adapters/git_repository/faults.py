@@ -47,12 +47,10 @@ class TooLarge(Exception):
 
 
 def masked(text: str, secrets: Sequence[str]) -> str:
-    """`text` without these values, plain, percent-encoded or in a basic authorization, and without URL user names."""
+    """`text` without these values, plain, percent-encoded or in Base64, and without URL user names."""
     forms: set[str] = set()
     for secret in filter(None, secrets):
-        forms |= {secret, quote(secret), quote(secret, safe="")}
-    if len(secrets) > 1:
-        forms.add(b64encode(":".join(secrets[:2]).encode()).decode())
+        forms |= {secret, quote(secret), quote(secret, safe=""), b64encode(secret.encode()).decode()}
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, MASK)
     return _USERINFO.sub(f"{MASK}@", text)

@@ -122,7 +122,9 @@ def ref_prefix(prefix: str) -> str:
     """`refs/gitslo/`: a folder of refs, with its final slash."""
     if not isinstance(prefix, str) or not prefix.endswith("/"):
         raise _refuse("the ledger namespace", prefix, "does not end with '/'", "e.g. refs/gitslo/")
-    ref(f"{prefix}x")
+    ref(f"{prefix}x/x")
+    if prefix in {"refs/", "refs/heads/", "refs/tags/", "refs/heads/gitslo/"}:
+        raise _refuse("the ledger namespace", prefix, "holds other things than ledgers", "e.g. refs/gitslo/")
     return prefix
 
 

@@ -20,6 +20,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
+from gitslo.adapters.git_repository import grammar
 from gitslo.adapters.git_repository.faults import TimedOut, TooLarge, cleaned, remote_error
 from gitslo.adapters.git_repository.grammar import Remote
 from gitslo.adapters.git_repository.process import Finished, GitProcesses
@@ -28,11 +29,17 @@ from gitslo.errors import Conflict, Problem, Refused, Retry
 from gitslo.model import CommitId
 from gitslo.ports import RefUpdate
 
-__all__ = ["PROBE", "prove_atomic", "push"]
+__all__ = ["HEADS", "OWN_HEADS", "PROBE", "check", "of_people", "prove_atomic", "push"]
 
 PROBE = "probe."
 """How the name of a scratch ref begins, below the ledger namespace."""
 
+HEADS = "refs/heads/"
+OWN_HEADS = f"{HEADS}gitslo/"
+"""Branches that only gitslo writes."""
+
+_OWN_REFS = "refs/gitslo"
+_MOST_UPDATES = 200
 _CAP = 1 << 22
 _RACE = re.compile(
     r"cannot lock ref|failed to (?:update|lock) ref|incorrect old value|reference already exists|"
@@ -43,6 +50,32 @@ _GONE = re.compile(r"remote ref does not exist")
 
 Listing = Callable[[Sequence[str]], Mapping[str, CommitId]]
 """Asks the remote where these refs are."""
+
+
+def of_people(ref: str) -> bool:
+    """Whether a ref is a branch that people write, too: it only grows, and is never deleted."""
+    return ref.startswith(HEADS) and not ref.startswith(OWN_HEADS)
+
+
+def check(updates: Sequence[RefUpdate], ledger_prefix: str) -> None:
+    """See that these are updates that we may ask for, whatever the server would allow.
+
+    Raises:
+        Refused: one is not.
+    """
+    if len({update.ref for update in updates}) != len(updates) or len(updates) > _MOST_UPDATES:
+        raise Refused(f"a swap names each ref once, and at most {_MOST_UPDATES} of them")
+    for update in updates:
+        grammar.ref(update.ref)
+        for tip in (update.old, update.new):
+            if tip is not None:
+                grammar.commit_id(tip)
+        if not update.ref.startswith((HEADS, _OWN_REFS, ledger_prefix)):
+            raise Refused(f"{update.ref} is neither a branch nor below {_OWN_REFS}: not ours to write")
+        if update.old is None and update.new is None:
+            raise Refused(f"{update.ref}: there is nothing to swap")
+        if update.new is None and of_people(update.ref):
+            raise Refused(f"{update.ref} is not ours: it is never deleted")
 
 
 def _pushed(git: GitProcesses, remote: Remote, updates: Sequence[RefUpdate], *, atomic: bool) -> Finished:

@@ -26,11 +26,7 @@ from gitslo.ports import CommitInfo, Edit, RefUpdate, TreeEntry
 
 __all__ = ["GitRepository"]
 
-_HEADS = "refs/heads/"
-_OWN_HEADS = f"{_HEADS}gitslo/"
-_OWN_REFS = "refs/gitslo"
 _LOG_CAP = 1 << 25
-_MOST_UPDATES = 200
 _HEADER_ROOM = 256
 _LAST_SECOND = 1 << 40
 
@@ -127,11 +123,11 @@ class GitRepository:
         Raises:
             Retry, Refused: as `ports.Repository.list_refs`.
         """
-        asked = (self._branch_ref, f"{self._ledger_prefix}*", f"{_OWN_HEADS}*", *map(grammar.pattern, patterns))
+        asked = (self._branch_ref, f"{self._ledger_prefix}*", f"{publish.OWN_HEADS}*", *map(grammar.pattern, patterns))
         scratch = self._ledger_prefix + publish.PROBE
         refs = {ref: tip for ref, tip in self._upstream.ask(asked).items() if not ref.startswith(scratch)}
         if self._branch_ref not in refs:
-            branch = self._branch_ref.removeprefix(_HEADS)
+            branch = self._branch_ref.removeprefix(publish.HEADS)
             raise Refused(Problem(f"{self._remote.url} has no branch {branch}", hint="push it first"))
         self._upstream.note(refs)
         return refs
@@ -288,6 +284,8 @@ class GitRepository:
             Refused: the edits contradict each other or the tree (content where a folder, a symbolic link or a
                 submodule is; something below a file), or put an object that is not of the kind its mode says.
         """
+        if base is not None:
+            grammar.commit_id(base)
         plan = planned(edits)
         return self._build(parents, message, wall, lambda: self._edited(base, plan))
 
@@ -342,12 +340,9 @@ class GitRepository:
                 `refs/gitslo...`.
             Retry: also where a commit that was built is gone with the clone: build it again.
         """
-        for update in updates:
-            self._check(update)
+        publish.check(updates, self._ledger_prefix)
         if not updates:
             return
-        if len({update.ref for update in updates}) != len(updates) or len(updates) > _MOST_UPDATES:
-            raise Refused(f"a swap names each ref once, and at most {_MOST_UPDATES} of them")
         built = [update.new for update in updates if update.new is not None]
         try:
             self._upstream.reading_if_present(lambda: self._upstream.known_commits(built), thorough=False)
@@ -370,18 +365,6 @@ class GitRepository:
         self._upstream.working(pushed)
         self._see_ledger(updates)
 
-    def _check(self, update: RefUpdate) -> None:
-        grammar.ref(update.ref)
-        for tip in (update.old, update.new):
-            if tip is not None:
-                grammar.commit_id(tip)
-        if not update.ref.startswith((_HEADS, _OWN_REFS, self._ledger_prefix)):
-            raise Refused(f"{update.ref} is neither a branch nor below {_OWN_REFS}: not ours to write")
-        if update.old is None and update.new is None:
-            raise Refused(f"{update.ref}: there is nothing to swap")
-        if update.new is None and _foreign(update.ref):
-            raise Refused(f"{update.ref} is not ours: it is never deleted")
-
     def _check_growth(self, update: RefUpdate) -> None:
         if update.new is None or update.new == update.old:
             return
@@ -389,7 +372,7 @@ class GitRepository:
             expected = () if update.old is None else (update.old,)
             if self.commit_info([update.new])[update.new].parents != expected:
                 raise Refused(f"{update.ref}: the new entry's only parent must be {update.old or 'none'}")
-        elif _foreign(update.ref) and update.old is not None and not self.is_ancestor(update.old, update.new):
+        elif publish.of_people(update.ref) and update.old is not None and not self.is_ancestor(update.old, update.new):
             raise Refused(f"{update.ref}: {update.new} does not contain {update.old} and would overwrite commits")
 
     def _see_ledger(self, updates: Sequence[RefUpdate]) -> None:
@@ -401,8 +384,3 @@ class GitRepository:
             hint = f"let this account read {self._ledger_prefix}*, or set another ledger namespace in the operator file"
             raise Refused(Problem(f"{self._remote.url} took {made[0]} and does not show it", hint=hint))
         self._ledger_seen = True
-
-
-def _foreign(ref: str) -> bool:
-    """Whether a ref is a branch that people write, too."""
-    return ref.startswith(_HEADS) and not ref.startswith(_OWN_HEADS)

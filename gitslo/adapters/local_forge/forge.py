@@ -186,7 +186,7 @@ class LocalForge:
         if head != expected_head:
             raise Conflict(f"{record.head} is at {head or 'nothing'}, not at the expected {expected_head}")
         merge = self._merge_commit(base, head, record, message)
-        self._publish(refs, merged(record, head, merge, self._us), RefUpdate(HEADS + record.base, base, merge))
+        self._publish(refs, merged(record, head, merge, self._us), base, merge)
         return merge
 
     def close(self, number: int, comment: str) -> None:
@@ -210,10 +210,11 @@ class LocalForge:
             raise Conflict(f"{record.head} does not merge cleanly into {record.base} now")
         return self._repository.commit_tree([base, head], tree, message, float(int(self._wall())))
 
-    def _publish(self, refs: Mapping[str, CommitId], record: PullRecord, onto_base: RefUpdate) -> None:
+    def _publish(self, refs: Mapping[str, CommitId], record: PullRecord, base: CommitId, merge: CommitId) -> None:
+        onto_base = RefUpdate(HEADS + record.base, base, merge)
         if not self._repository.atomic:
             self._repository.swap([onto_base])
-            self._record_merge(record.number, record.head_commit, onto_base.new)
+            self._record_merge(record.number, record.head_commit, merge)
             self._delete_head(record, record.head_commit)
             return
         both = [onto_base, self._pulls.update(refs, record)]
@@ -223,11 +224,11 @@ class LocalForge:
             # A server with receive.denyDeletes refuses all three for the sake of the last.
             self._repository.swap(both)
 
-    def _record_merge(self, number: int, head: CommitId, merge: CommitId | None) -> None:
+    def _record_merge(self, number: int, head: CommitId, merge: CommitId) -> None:
         def look() -> None:
             refs = self._pulls.list()
             record = self._pulls.numbered(refs, number)
-            if record.merged is None and merge is not None:
+            if record.merged is None:
                 self._pulls.write(refs, record, merged(record, head, merge, self._us))
 
         _persist(look)

@@ -1,0 +1,227 @@
+"""`slo.yaml` -> Plan.
+
+Called by the loop, `gitslo test` and `gitslo check`. Must stay true: whatever is accepted is carried out; the digest is
+over what was understood, so that comments and formatting do not change it and a body file does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from gitslo.core.addresses import parse_host_port, parse_http_url
+from gitslo.core.codec import to_json
+from gitslo.core.document import Document, Field
+from gitslo.core.jsonpath import search
+from gitslo.core.mistakes import LATER, nearest
+from gitslo.core.objectives import Known, NoObjective, parse_objective
+from gitslo.core.parse_load import judged_seconds, parse_section
+from gitslo.core.schema import Contract
+from gitslo.core.units import format_duration, parse_duration, parse_share
+from gitslo.core.yamlsafe import CONTRACT
+from gitslo.model import (
+    GrpcHealthReadiness,
+    HttpReadiness,
+    JudgePolicy,
+    LoadSection,
+    Objective,
+    Plan,
+    Readiness,
+    Role,
+    Seconds,
+    Share,
+    Target,
+    TargetScheme,
+    TcpReadiness,
+)
+
+__all__ = ["parse_plan"]
+
+_WITHIN = Seconds(180.0)
+_OK = 200
+_LARGEST_ERROR = 0.5
+
+
+def parse_plan(data: bytes, *, file: str, read_file: Callable[[str], bytes]) -> Plan:
+    """Read a plan.
+
+    Args:
+        data: the file's bytes.
+        file: its path, for errors.
+        read_file: a path relative to the plan's folder -> its bytes; raises Refused where there is none.
+
+    Raises:
+        Refused: every mistake in the file, with line, column and pointer.
+    """
+    document = Document(Contract.PLAN, data, file=file, budget=CONTRACT)
+    root = document.root
+    targets = dict(_targets(root))
+    readiness = tuple(_readiness(root, targets))
+    load = tuple(_load(root, targets, read_file))
+    objectives = tuple(_objectives(root, load))
+    judge = _judge(root, load)
+    document.finish()
+    plan = Plan(targets, readiness, load, objectives, judge, digest="")
+    return replace(plan, digest=_digest(plan))
+
+
+def _digest(plan: Plan) -> str:
+    text = json.dumps(to_json(plan), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# --------------------------------------------------------------------------- targets and readiness
+
+
+def _targets(root: Field) -> Iterator[tuple[str, Target]]:
+    targets = root.get("targets")
+    for name, field in targets.fields() if targets is not None else ():
+        nowhere = Target(name, TargetScheme.HTTP, "", 80)
+        http, grpc, tcp = field.get("http"), field.get("grpc"), field.get("tcp")
+        if http is not None:
+            url = http.parsed(parse_http_url, None)
+            target = nowhere if url is None else Target(name, TargetScheme.HTTP, url.host, url.port, url.tls, url.path)
+            yield name, target
+        for scheme, address in ((TargetScheme.GRPC, grpc), (TargetScheme.TCP, tcp)):
+            if address is not None:
+                host, port = address.parsed(parse_host_port, ("", 1))
+                yield name, Target(name, scheme, host, port)
+
+
+def _known_target(field: Field, targets: dict[str, Target], scheme: TargetScheme) -> str:
+    """The name of a target that speaks `scheme`; its absence or another scheme is noted."""
+    declared = field.document.root.get("targets")
+    names = [key for key, _ in declared.fields()] if declared is not None else []
+    target = targets.get(field.text)
+    if field.text not in names:
+        field.add(f"there is no target `{field.text}`", nearest(field.text, names))
+    elif target is not None and target.scheme is not scheme and scheme is not TargetScheme.TCP:
+        field.add(f"the target `{field.text}` speaks {target.scheme}, and {scheme} is needed here")
+    return field.text
+
+
+def _readiness(root: Field, targets: dict[str, Target]) -> Iterator[Readiness]:
+    checks = root.get("readiness")
+    for field in checks.items() if checks is not None else ():
+        within = field.parsed_of("within", parse_duration, _WITHIN)
+        if within <= 0:
+            (field.get("within") or field).add("a check needs some time: `within` must be above zero")
+        http, grpc, tcp = field.get("http"), field.get("grpc_health"), field.get("tcp")
+        if http is not None:
+            name = _known_target(http, targets, TargetScheme.HTTP)
+            expression = field.get("json")
+            if expression is not None:
+                expression.parsed(lambda text: search(text, None), None)
+            json_text = None if expression is None else expression.text
+            path, expect = field.text_of("path", "/"), field.number_of("expect", _OK)
+            yield HttpReadiness(name, path, expect, json_text, within)
+        if grpc is not None:
+            name = _known_target(grpc, targets, TargetScheme.GRPC)
+            yield GrpcHealthReadiness(name, field.text_of("service", ""), within)
+        if tcp is not None:
+            yield TcpReadiness(_known_target(tcp, targets, TargetScheme.TCP), within)
+
+
+# --------------------------------------------------------------------------- load, objectives, judge
+
+
+def _load(root: Field, targets: dict[str, Target], read_file: Callable[[str], bytes]) -> Iterator[LoadSection]:
+    sections = root.get("load")
+    for name, field in sections.fields() if sections is not None else ():
+        section, target = parse_section(name, field, read_file), field.get("target")
+        if target is not None:
+            known = _known_target(target, targets, TargetScheme.TCP)
+            found = targets.get(known)
+            if found is not None and found.scheme is not TargetScheme.HTTP:
+                target.add(f"load on a {found.scheme} target: {LATER}", "load is sent to `http` targets")
+        yield section
+
+
+def _objectives(root: Field, load: tuple[LoadSection, ...]) -> Iterator[Objective]:
+    objectives = root.get("objectives")
+    if objectives is None:
+        return
+    known, unread = _known(root, load)
+    seen: dict[tuple[object, ...], str] = {}
+    deciding = not objectives.sound
+    for field in objectives.items():
+        role = Role(field.text_of("role", Role.DECIDE))
+        deciding = deciding or role is Role.DECIDE
+        sentence = field.get("that") if isinstance(field.value, dict) else field
+        if sentence is None or not field.sound or sentence.text.strip().partition(".")[0] in unread:
+            continue
+        try:
+            objective = parse_objective(sentence.text, role, known)
+        except NoObjective as error:
+            sentence.add_inside(error.offset, error.message, error.hint)
+            continue
+        key = (objective.load, objective.endpoint, objective.metric, objective.quantile, objective.limit)
+        if key in seen:
+            sentence.add(f"the objective `{objective.text}` is there twice", f"the first is `{seen[key]}`")
+        seen.setdefault(key, objective.text)
+        yield objective
+    if not deciding:
+        objectives.add("no objective decides: nothing would ever pass or fail", "leave out `role: report` of one")
+
+
+def _known(root: Field, load: tuple[LoadSection, ...]) -> tuple[Known, frozenset[str]]:
+    """What objectives may be about; and the loads that are there and could not be read, which is told already."""
+    whole = root.value if isinstance(root.value, dict) else {}
+    declared, metrics, sections = whole.get("load"), whole.get("metrics"), root.get("load")
+    endpoints: dict[str, tuple[str, ...]] = {}
+    timeouts: dict[str, Seconds] = {}
+    for section in load:
+        field = sections.get(section.name) if sections is not None else None
+        several = field.get("endpoints") if field is not None else None
+        endpoints[section.name] = tuple(several.value) if several and isinstance(several.value, dict) else ()
+        timeouts[section.name] = section.timeout if field is not None and field.sound else Seconds(math.inf)
+    unread = frozenset(declared if isinstance(declared, dict) else ()).difference(endpoints)
+    return Known(endpoints, timeouts, tuple(metrics) if isinstance(metrics, dict) else ()), unread
+
+
+def _judge(root: Field, load: tuple[LoadSection, ...]) -> JudgePolicy:
+    field, default = root.get("judge"), JudgePolicy()
+    if field is None:
+        policy = default
+    else:
+        policy = JudgePolicy(
+            _error_rate(field, "false_fail", default.false_fail),
+            _error_rate(field, "false_pass", default.false_pass),
+            field.parsed_of("min_duration", parse_duration, default.min_duration),
+            field.parsed_of("max_duration", parse_duration, default.max_duration),
+        )
+        if not field.sound:
+            return policy
+    at = field or root
+    if policy.max_duration < policy.min_duration:
+        message = f"`max_duration` {format_duration(policy.max_duration)} is shorter than `min_duration`"
+        at_max = at.get("max_duration") or at
+        at_max.add(f"{message} {format_duration(policy.min_duration)}")
+    _long_enough(root, load, policy)
+    return policy
+
+
+def _error_rate(field: Field, name: str, default: Share) -> Share:
+    share = field.parsed_of(name, parse_share, default)
+    if not 0 < share <= _LARGEST_ERROR:
+        (field.get(name) or field).add(f"`{name}` must be above 0% and at most 50%", "5% is usual")
+        return default
+    return share
+
+
+def _long_enough(root: Field, load: tuple[LoadSection, ...], policy: JudgePolicy) -> None:
+    """No section may end before it could pass."""
+    sections = root.get("load")
+    for section in load:
+        field = sections.get(section.name) if sections is not None else None
+        if field is None or not field.sound or not section.stages:
+            continue
+        judged = judged_seconds(section)
+        if judged < policy.min_duration:
+            stages = field.get("stages") or field
+            have, need = format_duration(judged), format_duration(policy.min_duration)
+            message = f"the holds after the warm-up are {have} long, and no pass comes before {need} (`min_duration`)"
+            stages.add(message, "hold longer, or lower `judge.min_duration`")

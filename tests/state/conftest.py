@@ -1,8 +1,0 @@
-"""Makes `observations` importable for this folder's tests."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
