@@ -46,6 +46,8 @@ from gitslo.wiring import SystemClock
 SERVICES = int(sys.argv[1]) if len(sys.argv) > 1 else 500
 STAGES = ("dev", "prod")
 ROUNDS = 9
+CHUNK = 200
+"""Refs that one push may move."""
 
 PIPELINE = """\
 schema: gitslo/v1
@@ -144,7 +146,8 @@ def seed(folder: Path) -> None:
         facts = controller.sight.facts(environment)
         state = _passed(environment, facts.tree.digest, facts.plan.digest, facts.release, first)
         updates.append(controller.sight.ledgers.build(None, state, "seeded", 1.0))
-    repository.swap(updates)
+    for start in range(0, len(updates), CHUNK):
+        repository.swap(updates[start : start + CHUNK])
 
 
 def _passed(environment: Environment, tree: str, plan: str, release: Release, revision: str) -> EnvironmentState:

@@ -204,7 +204,8 @@ def _run(plan: Plan, allowed: Allowed, file: str, kept: EvidenceFile | None) -> 
         run_id=f"test-{secrets.token_hex(4)}",
         seed=len(earlier.attempts),
     )
-    notes = (f"Goes on with the evidence of {len(earlier.attempts)} earlier attempts.",) if earlier.attempts else ()
+    before = len(earlier.attempts)
+    notes = (f"Earlier attempts that are judged together with this one: {before}.",) if before else ()
 
     def failed(why: str) -> TestResult:
         return TestResult(file, plan.digest, Verdict.ERROR, (), Evidence(), (why,))

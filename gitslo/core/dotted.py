@@ -85,16 +85,13 @@ def _descend(file: YamlFile, document: Node, parts: list[_Part], at: str) -> tup
         below: Node | None = None
         known: list[str] = []
         step: str | int = part.text
-        match node:
-            case Mapping():
-                below = None if part.only_index else node.get(part.text)
-                known = [key.value for key, _ in node.entries]
-            case Sequence():
-                if part.index is not None and part.index < len(node.items):
-                    step, below = part.index, node.items[part.index]
-                known = [str(index) for index in range(len(node.items))]
-            case Scalar():
-                pass
+        if isinstance(node, Mapping):
+            below = None if part.only_index else node.get(part.text)
+            known = [key.value for key, _ in node.entries]
+        elif isinstance(node, Sequence):
+            if part.index is not None and part.index < len(node.items):
+                step, below = part.index, node.items[part.index]
+            known = [str(index) for index in range(len(node.items))]
         if below is None:
             message = f"there is no {at!r}: {part.text!r} is not here"
             return file.at(node.alias or node.start).problem(message, nearest(part.text, known))

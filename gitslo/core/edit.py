@@ -117,15 +117,12 @@ def _walk(node: Node, path: Path, *, flow: bool) -> Iterator[tuple[Path, Node, b
     # What an alias stands for is written elsewhere, where it is met as well: its surroundings there count.
     flow = flow and node.alias is None
     yield path, node, flow
-    match node:
-        case Sequence():
-            for index, item in enumerate(node.items):
-                yield from _walk(item, (*path, index), flow=flow or node.flow)
-        case Mapping():
-            for key, value in node.entries:
-                yield from _walk(value, (*path, key.value), flow=flow or node.flow)
-        case Scalar():
-            return
+    if isinstance(node, Sequence):
+        for index, item in enumerate(node.items):
+            yield from _walk(item, (*path, index), flow=flow or node.flow)
+    elif isinstance(node, Mapping):
+        for key, value in node.entries:
+            yield from _walk(value, (*path, key.value), flow=flow or node.flow)
 
 
 def _refuse_shared(file: YamlFile, places: _Places, wanted: Lookup[Address, NewValue | None]) -> None:

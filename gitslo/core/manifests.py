@@ -59,10 +59,6 @@ class ImageReference:
     tag: str | None
     digest: str | None
 
-    def __str__(self) -> str:
-        tag = "" if self.tag is None else f":{self.tag}"
-        return f"{self.name}{tag}" + ("" if self.digest is None else f"@{self.digest}")
-
 
 def split_image(text: str) -> ImageReference:
     """The parts of a reference: `localhost:5000/app:1@sha256:...` has the name `localhost:5000/app`."""

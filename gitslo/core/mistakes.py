@@ -7,14 +7,15 @@ alternative that the author most likely meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from gitslo.core.nearest import nearest
 from gitslo.core.yamlnodes import pointer_to
 
-__all__ = ["LATER", "Fault", "Mistake", "nearest", "tell", "words"]
+__all__ = ["LATER", "Fault", "Mistake", "tell", "words"]
 
 LATER = "not in this version"
 
@@ -124,7 +125,7 @@ def _unknown(fault: Fault, known: frozenset[str]) -> Iterator[Mistake]:
             message = f"the field `{key}` does not belong to {fault.schema.get('title', 'this')}"
             yield Mistake(where, message, on_key=True)
         else:
-            yield Mistake(where, f"there is no field {_found(key)}", nearest(key, {*own, *known}), on_key=True)
+            yield Mistake(where, f"there is no field {_found(key)}", nearest(key, sorted({*own, *known})), on_key=True)
 
 
 def _missing(fault: Fault, definitions: Mapping[str, Schema]) -> Iterator[Mistake]:
@@ -140,8 +141,7 @@ def _choice(fault: Fault) -> Mistake:
     if isinstance(value, str) and value in later:
         return Mistake(fault.pointer, f"{later[value]}: {LATER}")
     names = [str(name) for name in fault.limit]
-    close = get_close_matches(value, names, n=1, cutoff=0.6) if isinstance(value, str) else []
-    hint = f"did you mean `{close[0]}`?" if close else ""
+    hint = nearest(value, names) if isinstance(value, str) and get_close_matches(value, names) else ""
     return Mistake(fault.pointer, f"expected {words(names)}, found {_found(value)}", hint)
 
 
@@ -204,23 +204,12 @@ def _undecided(fault: Fault, branches: list[_Branch], known: frozenset[str]) -> 
     for key in fault.value:
         if key not in known:
             where = fault.pointer + pointer_to(key)
-            yield Mistake(where, f"there is no field {_found(key)}", nearest(key, known), on_key=True)
+            yield Mistake(where, f"there is no field {_found(key)}", nearest(key, sorted(known)), on_key=True)
     deciding = dict.fromkeys(branch.schema["required"][0] for branch in branches)
     yield Mistake(fault.pointer, f"expected one of the fields {words(deciding)}")
 
 
 # --------------------------------------------------------------------------- words
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """A hint: the known name that is most like `name`, or all of them where they are few; may be empty."""
-    match = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    if match:
-        return f"did you mean `{match[0]}`?"
-    return f"known: {words(sorted(known), 'and')}" if 0 < len(known) <= _FEW else ""
-
-
-_FEW = 10
 
 
 def words(names: Iterable[str], last: str = "or") -> str:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NoReturn, TypeVar
 
-from gitslo.core.mistakes import LATER, nearest
+from gitslo.core.mistakes import LATER
+from gitslo.core.nearest import nearest
 from gitslo.core.units import format_duration, parse_duration, parse_share
 from gitslo.errors import Refused
 from gitslo.model import Metric, Objective, Role, Seconds
@@ -119,7 +120,7 @@ def _unknown_metric(name: str, at: int, endpoints: Collection[str]) -> NoReturn:
         raise NoObjective(at + len(name), f"expected a metric of `{name}`", f"`{name}.errors` or `{name}.latency.p95`")
     if name in _GOOD:
         raise NoObjective(at, f"there is no metric `{name}`", "limit the opposite: `errors < 1%` is 99% success")
-    raise NoObjective(at, f"there is no metric or endpoint `{name}`", nearest(name, {*_METRICS, *endpoints}))
+    raise NoObjective(at, f"there is no metric or endpoint `{name}`", nearest(name, (*_METRICS, *endpoints)))
 
 
 def _metric(text: str, at: int) -> tuple[Metric, float | None]:

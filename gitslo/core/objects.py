@@ -26,6 +26,8 @@ __all__ = [
     "twin_key",
 ]
 
+_Folder = dict[str, "TreeEntry | _Folder"]
+
 FILE = "100644"
 EXECUTABLE = "100755"
 FOLDER = "040000"
@@ -49,26 +51,26 @@ def folder_entry(path: str, files: Iterable[TreeEntry]) -> TreeEntry | None:
         files: every file below it, recursively, in any order.
     """
     prefix = len(path) + 1 if path else 0
-    root: dict[str, object] = {}
+    root: _Folder = {}
     for file in files:
         *folders, name = file.path[prefix:].split("/")
         at = root
         for folder in folders:
             below = at.setdefault(folder, {})
-            if not isinstance(below, dict):  # a file where another file's folder is: no Git tree is like that
+            if isinstance(below, TreeEntry):  # a file where another file's folder is: no Git tree is like that
                 below = at[folder] = {}
             at = below
         at[name] = file
     return TreeEntry(path, FOLDER, _tree_id(root)) if root else None
 
 
-def _tree_id(folder: dict[str, object]) -> ObjectId:
+def _tree_id(folder: _Folder) -> ObjectId:
     rows: list[tuple[bytes, bytes]] = []
     for name, value in folder.items():
         raw = name.encode()
         if isinstance(value, TreeEntry):
             rows.append((raw, b"%s %s\0%s" % (value.mode.encode(), raw, bytes.fromhex(value.id))))
-        elif isinstance(value, dict):
+        else:
             # Git sorts a folder as if its name ended with a slash, and writes its mode without the leading zero.
             rows.append((raw + b"/", b"40000 %s\0%s" % (raw, bytes.fromhex(_tree_id(value)))))
     body = b"".join(row for _, row in sorted(rows))

@@ -16,7 +16,8 @@ from gitslo.core.addresses import parse_host_port, parse_http_url
 from gitslo.core.codec import to_json
 from gitslo.core.document import Document, Field
 from gitslo.core.jsonpath import search
-from gitslo.core.mistakes import LATER, nearest
+from gitslo.core.mistakes import LATER
+from gitslo.core.nearest import nearest
 from gitslo.core.objectives import Known, NoObjective, parse_objective
 from gitslo.core.parse_load import judged_seconds, parse_section
 from gitslo.core.schema import Contract

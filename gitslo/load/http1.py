@@ -207,8 +207,8 @@ class Pool:
         self._most = assignment.max_in_flight
         self._timeout = assignment.timeout
         self._tolerance = tolerance
-        self._name = assignment.target.host
         self._tls = _tls_context() if assignment.target.tls else None
+        self._name = assignment.target.host if assignment.target.tls else None
         self._class = HeadConnection if any(e.method == "HEAD" for e in assignment.endpoints) else Connection
         self._closing = False
 
@@ -326,7 +326,7 @@ class Pool:
             try:
                 async with asyncio.timeout(self._timeout):
                     await asyncio.get_running_loop().create_connection(
-                        lambda: self._class(self), host, port, ssl=self._tls, server_hostname=self._name_if_tls()
+                        lambda: self._class(self), host, port, ssl=self._tls, server_hostname=self._name
                     )
             except (TimeoutError, OSError) as error:
                 failure = error
@@ -336,9 +336,6 @@ class Pool:
                 return
         if failure is not None and not self._closing:
             self._refused(failure)
-
-    def _name_if_tls(self) -> str | None:
-        return self._name if self._tls is not None else None
 
     def _refused(self, failure: Exception) -> None:
         resource = _EXHAUSTED.get(failure.errno or 0) if isinstance(failure, OSError) else None

@@ -53,9 +53,3 @@ class MemoryView:
         if len(data) > READ_CAP:
             raise Refused(Problem("is larger than 256 KiB", file=path))
         return data
-
-    def with_files(self, files: Mapping[str, bytes | None]) -> MemoryView:
-        """Another view, with these files added or changed; None removes one."""
-        contents = {**self._contents, **files}
-        modes = {path: entry.mode for path, entry in self._entries.items()}
-        return MemoryView({path: data for path, data in contents.items() if data is not None}, modes)

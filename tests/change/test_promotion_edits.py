@@ -286,6 +286,13 @@ def test_a_source_that_does_not_promote_it():
         )
 
 
+def test_a_whole_reference_in_a_field_may_be_pinned():
+    """A whole reference has room for a digest."""
+    promoted = image(LocatorForm.YAML, file="f.yaml", at="a")
+
+    assert promote({"f.yaml": f"a: {APP}:1\n"}, f"@{SHA}", promoted) == {"f.yaml": f"a: {APP}@{SHA}\n"}
+
+
 def test_an_anchor_whose_every_use_is_the_image():
     """An anchored image changes once, where all that use it are images to change."""
     anchored = (

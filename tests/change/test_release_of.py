@@ -124,6 +124,40 @@ def test_what_is_no_tag_and_no_digest(reference):
     assert refusal({"a.yaml": deployment(reference)}, image()).startswith("deploy/prod/a.yaml:7:18: ")
 
 
+def test_a_named_manifest():
+    """Where the manifest is named, only that one is read."""
+    files = {"a.yaml": deployment(f"{APP}:1"), "b.yaml": deployment(f"{APP}:2"), "c.yaml": "kind: Pod"}
+
+    assert carried(files, image(file="b.yaml")) == ("2",)
+    assert "c.yaml: no image" in refusal(files, image(file="c.yaml"))
+
+
+def test_a_place_without_a_file():
+    """Only images in manifests and kustomizations are searched for."""
+    assert "it is not said in which file" in refusal({"a.yaml": "a: 1"}, image(LocatorForm.HELM, at="image.tag"))
+
+
+def test_a_kustomization_without_a_file_is_searched():
+    """A kustomization need not be named where there is one; manifests are then not looked at."""
+    files = {"a.yaml": deployment(f"{APP}:1"), "kustomization.yaml": f"images: [{{name: {APP}, newTag: v2}}]"}
+
+    assert carried(files, image(LocatorForm.KUSTOMIZE)) == ("v2",)
+
+
+def test_a_large_file_in_the_way():
+    """A file too large to be searched is refused with a way out."""
+    files = {"a.yaml": deployment(f"{APP}:1"), "crds.yaml": "#" * (256 * 1024 + 1)}
+
+    assert "say where the image stands" in refusal(files, image())
+
+
+def test_the_nearest_name_passes_over_what_is_no_yaml():
+    """A broken file beside does not hide the hint."""
+    files = {"a.yaml": deployment("ghcr.io/acme/aap:1"), "b.yaml": "a: [", "kustomization.yaml": "images: [text]"}
+
+    assert "did you mean 'ghcr.io/acme/aap'?" in refusal(files, image())
+
+
 def test_a_kustomization_is_found_by_itself():
     """Where no manifest of the folder names the image, its kustomization is looked at."""
     files = {"sub/kustomization.yml": f"images: [{{name: {APP}, newTag: v1}}]"}

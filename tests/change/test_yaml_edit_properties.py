@@ -104,7 +104,7 @@ def templates(draw):
     return Template(text, tuple(used))
 
 
-@settings(max_examples=150)
+@settings(derandomize=True, database=None, deadline=None, max_examples=150)
 @given(templates(), tags, tags)
 def test_outside_the_edited_scalars_nothing_changes(template, old, new):
     """For any file: each image changes in its own quotes, and every other byte is what it was."""
@@ -125,7 +125,7 @@ texts = st.text(
 )
 
 
-@settings(max_examples=300)
+@settings(derandomize=True, database=None, deadline=None, max_examples=300)
 @given(
     st.sampled_from(["", "'", '"']),
     texts | tags | st.text("ab:#- ,[]{}'\"\\\n\t&*!|>%@`?~", max_size=12),
@@ -147,7 +147,7 @@ def test_any_text_survives_being_written(quote, value, flow):
 keys = st.sampled_from(["newTag", "digest"])
 
 
-@settings(max_examples=150)
+@settings(derandomize=True, database=None, deadline=None, max_examples=150)
 @given(
     st.lists(st.sampled_from(["name: app", "newTag: v1", "digest: 'd1'", "newName: x"]), unique=True, min_size=1),
     st.lists(comments, min_size=4, max_size=4),

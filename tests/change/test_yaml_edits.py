@@ -123,6 +123,7 @@ def test_a_plain_value_gets_quotes_only_where_it_needs_them(value, written):
         ("a: |+\n  old\n\n", ("a",), "this block scalar cannot be rewritten"),
         ("a: {}", ("a", "b"), "'b' cannot be added here"),
         ("? a\n: 1\n", ("b",), "f.yaml:"),
+        ("- - a: |\n      x\n", (0, 0, "b"), "'b' cannot be added here"),
     ],
 )
 def test_what_cannot_be_changed_is_refused_with_its_place(text, path, says):
@@ -154,6 +155,8 @@ def test_nothing_differs():
         ("{a: 1, b: 2, c: 3}", {("b",): None}, "{a: 1, c: 3}"),
         ("{a: 1, b: 2}", {("a",): None}, "{b: 2}"),
         ("{a: 1}", {("a",): None}, "{}"),
+        ("t: &t 1\nx:\n  a: *t # c\n", {("x", "b"): "new"}, "t: &t 1\nx:\n  a: *t # c\n  b: new\n"),
+        ("a: [1, old]", {("a", 1): "new"}, "a: [1, new]"),
         ("a: 1\nb: |\n  x\nc: 3\n", {("b",): None}, "a: 1\nc: 3\n"),
         ("x:\n  a: 1\n\n\ny: 2\n", {("x", "b"): "new"}, "x:\n  a: 1\n  b: new\n\n\ny: 2\n"),
         ("x: {a: 1,\n  c: 2 # c\n  }\n", {("x", "b"): "new"}, "x: {a: 1,\n  c: 2, b: new # c\n  }\n"),
@@ -182,3 +185,15 @@ def test_keys_that_come_and_go(before, wanted, after):
 def test_keys_that_cannot_go_alone(text, path):
     """A key whose going would take something else with it stays, and says so."""
     assert refusal(text, {path: None}).startswith("f.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("x: &x\n  a: 1\ny:\n  <<: *x\n", {("x", "b"): "new"}),
+        ("x:\n  a: # c\n", {("x", "a"): None, ("x", "b"): "new"}),
+    ],
+)
+def test_what_would_change_something_else_is_refused(text, wanted):
+    """An edit that shows elsewhere when the file is read again is not handed out."""
+    assert "without touching what is around it" in refusal(text, wanted)

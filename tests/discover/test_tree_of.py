@@ -117,6 +117,16 @@ def test_bases_are_followed():
         ("generators: [../../x/cm.yaml]", ["x/cm.yaml", "x/g"]),
         ("generators:\n- |-\n  kind: SecretGenerator\n  envs: [../../x/g]\n", ["x/g"]),
         ("transformers: [../../x/patch.yaml]", ["x/g", "x/patch.yaml"]),
+        ("transformers:\n- {kind: PatchStrategicMergeTransformer, paths: [../../x/f]}\n", None),
+        ("transformers:\n- |\n  kind: PatchStrategicMergeTransformer\n  paths: [../../x/f, 'a: b']\n", ["x/f"]),
+        ("transformers:\n- |\n  kind: ReplacementTransformer\n  replacements: [{path: ../../x/f}]\n", ["x/f"]),
+        ("transformers: ['https://example.com/t.yaml?ref=v1.0.0']", []),
+        ("transformers:\n- 'kind: Custom'\n", []),
+        (
+            "generators:\n- |\n  kind: HelmChartInflationGenerator\n  name: app\n  chartHome: ../../c\n",
+            ["c/app/Chart.yaml", "c/app/templates/d.yaml"],
+        ),
+        ("resources: [github.com/local]", []),
         ("validators: [../../k]", ["k/kustomization.yml"]),
         (
             "helmGlobals: {chartHome: ../../c}\nhelmCharts: [{name: app}]",
@@ -142,6 +152,7 @@ def test_what_a_kustomization_references(kustomization, inputs):
     files = {
         "deploy/dev/kustomization.yaml": kustomization,
         "deploy/dev/a.yaml": "",
+        "deploy/dev/github.com/local": "",
         "x/f": "",
         "x/g": "",
         "x/cm.yaml": "kind: ConfigMapGenerator\nfiles: [../../x/g]\n",
@@ -151,7 +162,10 @@ def test_what_a_kustomization_references(kustomization, inputs):
         "c/app/templates/d.yaml": "{{ no YAML }}",
     }
 
-    assert list(tree(files).inputs) == inputs
+    if inputs is None:
+        assert "expected a single value" in refusal(files)
+    else:
+        assert list(tree(files).inputs) == inputs
 
 
 def test_bases_on_bases_and_diamonds():
@@ -343,6 +357,8 @@ def test_links_and_submodules_are_refused(path, mode, says):
         ("- a", "expected a mapping"),
         ("a: 1\n---\nb: 2\n", "expected one YAML document and found 2"),
         ("a: [", "kustomization.yaml:1"),
+        ("crds: ['https://example.com/crd.yaml', nothing]", "there is no 'deploy/dev/nothing'"),
+        ("helmCharts: [{name: app, version: 1.0.0}]", "the chart 'app' is not in 'charts'"),
         ("helmCharts: [{name: app}]", "the chart 'app' is not in 'charts', and no 'repo' says"),
         ("helmCharts: [{repo: x}]", "a chart without 'name'"),
         ("helmCharts: [{name: ../../../../x}]", "leaves the repository"),
@@ -365,6 +381,13 @@ def test_a_circle_of_bases_is_named():
     }
 
     assert "b/kustomization.yaml:1:13: the reference comes round to itself: a -> b -> a" in refusal(files)
+
+
+def test_a_chart_without_its_dependency():
+    """A dependency that is neither vendored nor said to come from somewhere is missing."""
+    chart = "dependencies: [{name: lib, version: 1.0.0}]"
+
+    assert "the chart 'lib' is not in 'deploy/dev/charts'" in refusal({"deploy/dev/Chart.yaml": chart})
 
 
 def test_a_circle_of_charts_is_named():

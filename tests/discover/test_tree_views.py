@@ -174,6 +174,15 @@ def test_what_git_does_not_know_is_not_there(tmp_path):
         view.read("pipe")
 
 
+def test_files_without_end_have_no_id(tmp_path):
+    """A file far larger than any manifest is refused rather than read."""
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+
+    with pytest.raises(Refused, match="64 MiB"):
+        DirectoryView(tmp_path).walk("")
+
+
 def test_a_name_that_is_not_utf8_is_refused(tmp_path):
     """Every name is text."""
     (tmp_path / os.fsdecode(b"a\xff")).write_bytes(b"x")

@@ -56,10 +56,17 @@ class Shop(BaseHTTPRequestHandler):
         """Nothing on the test's output."""
 
 
+class Server(ThreadingHTTPServer):
+    """Clients that hang up are what some tests are about."""
+
+    def handle_error(self, *_: object) -> None:
+        """Nothing on the test's output."""
+
+
 @pytest.fixture
 def shop() -> Iterator[tuple[Address, list[tuple[str, str, str]]]]:
     handler = type("Here", (Shop,), {"seen": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

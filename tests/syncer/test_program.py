@@ -58,7 +58,6 @@ class Site:
         self.log = folder / "syncer.log"
         self.home = folder
         self._bare = folder / "bare.git"
-        self._syncer: subprocess.Popen[bytes] | None = None
         self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self._bare))
         self._git("init", "--quiet", "--initial-branch=main", str(self.work))
         shutil.copytree(LAYOUT, self.work, dirs_exist_ok=True)
@@ -85,20 +84,18 @@ class Site:
         file.write_text(text.replace(old, new))
         return self.commit(f"Change {path}")
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> None:
         argv = [sys.executable, "-m", "gitslo", "syncer", "--config", str(self.config)]
         with self.log.open("ab") as log:
-            self._syncer = subprocess.Popen(argv, stdout=log, stderr=log)
-        return self._syncer
+            self.syncer = subprocess.Popen(argv, stdout=log, stderr=log)
 
     def stop(self) -> int:
-        assert self._syncer is not None
-        self._syncer.terminate()
+        self.syncer.terminate()
         try:
-            return self._syncer.wait(timeout=10)
+            return self.syncer.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            self._syncer.kill()
-            self._syncer.wait()
+            self.syncer.kill()
+            self.syncer.wait()
             raise
 
     def report(self, name: str = "dev") -> SyncReport:
@@ -145,9 +142,8 @@ class Site:
 
     def children(self) -> set[int]:
         """The syncer's own processes."""
-        assert self._syncer is not None
         found: set[int] = set()
-        for task in Path(f"/proc/{self._syncer.pid}/task").iterdir():
+        for task in Path(f"/proc/{self.syncer.pid}/task").iterdir():
             with suppress(FileNotFoundError):  # a thread that has just ended
                 found |= {int(pid) for pid in (task / "children").read_text().split()}
         return {pid for pid in found if _is_app(pid)}
@@ -163,9 +159,9 @@ def _is_app(pid: int) -> bool:
 @pytest.fixture
 def site(tmp_path):
     made = Site(tmp_path)
-    process = made.start()
+    made.start()
     yield made
-    if process.poll() is None:
+    if made.syncer.poll() is None:
         made.stop()
 
 
@@ -216,7 +212,7 @@ def test_a_command_of_a_manifest_is_refused_in_its_environment_only(site):
     failed = site.wait(SyncState.FAILED)
 
     assert (
-        failed.detail.startswith("dev/deployment.yaml:23:20: /spec/template/spec/containers/0/command: "),
+        failed.detail.startswith("dev/deployment.yaml:22:20: /spec/template/spec/containers/0/command: "),
         site.get("/version"),
         site.wait(SyncState.SYNCED, "staging").state,
     ) == (True, {"version": "v1"}, SyncState.SYNCED)
@@ -274,17 +270,14 @@ def test_children_die_with_a_killed_syncer(site):
     """Even SIGKILL leaves none, and the next syncer starts at once in the same folder."""
     site.wait(SyncState.SYNCED)
     children = site.children()
-    process = site._syncer
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    site.syncer.send_signal(signal.SIGKILL)
+    site.syncer.wait()
     until(lambda: not any(_is_app(pid) for pid in children), "the children are gone")
     with pytest.raises(Retry):
         site.report()
     site.start()
-    try:
-        assert site.wait(SyncState.SYNCED).state is SyncState.SYNCED
-    finally:
-        site.stop()
+
+    assert site.wait(SyncState.SYNCED).state is SyncState.SYNCED
 
 
 def test_a_second_syncer_says_who_holds_the_folder(site):
@@ -293,4 +286,4 @@ def test_a_second_syncer_says_who_holds_the_folder(site):
     argv = [sys.executable, "-m", "gitslo", "syncer", "--config", str(site.config)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
-    assert (done.returncode, f"another syncer (process {site._syncer.pid}) holds" in done.stderr) == (2, True)
+    assert (done.returncode, f"another syncer (process {site.syncer.pid}) holds" in done.stderr) == (2, True)

@@ -192,15 +192,16 @@ def prove_atomic(
         Refused: the remote does not let us push at all.
     """
     ref, tip = ledger
-    scratch = RefUpdate(f"{ledger_prefix}{PROBE}{secrets.token_hex(8)}", None, tip)
-    finished = _pushed(git, remote, (scratch, RefUpdate(f"{ref}/{PROBE}x", None, tip)), atomic=True)
+    free, blocked = f"{ledger_prefix}{PROBE}{secrets.token_hex(8)}", f"{ref}/{PROBE}x"
+    finished = _pushed(git, remote, (RefUpdate(free, None, tip), RefUpdate(blocked, None, tip)), atomic=True)
     lines = parse_push(finished.out)
     if not lines:
         error = remote_error(f"pushing to {remote.url}", finished.said, signed_in=git.signed_in)
         if error is not None:
             raise error
         return False  # Git did not even send it: not advertised
-    created = scratch.ref in listing([scratch.ref])
+    # Both are there only where the ledger was deleted at this very moment.
+    created = [RefUpdate(name, at, None) for name, at in listing([free, blocked]).items()]
     if created:
-        _pushed(git, remote, (RefUpdate(scratch.ref, tip, None),), atomic=False)
+        _pushed(git, remote, created, atomic=False)
     return not created and all(line.flag == "!" for line in lines.values())

@@ -77,6 +77,8 @@ class CatReplies:
                 self.replies.append(None)
                 self._at = end + 1
                 continue
+            if len(fields) != 3:  # noqa: PLR2004 - id, kind, size
+                raise ValueError("a header with a wrong number of fields")
             identifier, kind, size = fields[0], fields[1], int(fields[2])
             after = end + 1
             body: bytes | None = None

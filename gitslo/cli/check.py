@@ -1,0 +1,89 @@
+"""`gitslo check`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from gitslo.adapters.directory import DirectoryView
+from gitslo.cli.style import plain
+from gitslo.core.checking import check as check_view
+from gitslo.core.lint import Granted, Remark, Severity
+from gitslo.errors import Problem, Refused
+
+__all__ = ["check"]
+
+
+@click.command(epilog="Example: gitslo check . --operator ../operator.yaml")
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--operator",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The operator's file, to say as well what it does not allow.",
+)
+@click.option("--repository", help="Its name in the operator's file, where that has several.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def check(folder: Path, operator: Path | None, repository: str | None, as_json: bool) -> None:
+    """Say what is wrong in a repository, without running anything.
+
+    Reads gitslo.yaml in DIR, every environment's manifests and plan, and prints one problem a line. Exit code 0 without
+    errors, 1 with; warnings do not count.
+    """
+    granted = None if operator is None else _granted(operator, repository)
+    checked = check_view(DirectoryView(folder), granted)
+    errors, warnings = checked.count(Severity.ERROR), checked.count(Severity.WARNING)
+    if as_json:
+        problems = [
+            {
+                "severity": remark.severity.value,
+                "file": remark.problem.file,
+                "line": remark.problem.line,
+                "column": remark.problem.column,
+                "pointer": remark.problem.pointer,
+                "message": remark.problem.message,
+                "hint": remark.problem.hint,
+            }
+            for remark in checked.remarks
+        ]
+        document = {
+            "environments": list(checked.environments),
+            "errors": errors,
+            "warnings": warnings,
+            "problems": problems,
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        for remark in checked.remarks:
+            click.echo(plain(_line(remark)))
+        click.echo(
+            f"{_many(len(checked.environments), 'environment')}, {_many(errors, 'error')}, {_many(warnings, 'warning')}"
+        )
+    if errors:
+        raise SystemExit(1)
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _line(remark: Remark) -> str:
+    if remark.severity is Severity.ERROR:
+        return str(remark.problem)
+    return str(replace(remark.problem, message=f"warning: {remark.problem.message}"))
+
+
+def _granted(path: Path, name: str | None) -> Granted:
+    """What the operator's file gives to the repository."""
+    from gitslo.config import load_operator
+
+    operator = load_operator(path)
+    named = [each for each in operator.repositories if name in {None, each.name}]
+    if len(named) != 1:
+        known = ", ".join(each.name for each in operator.repositories)
+        message = f"there is no repository `{name}`" if name is not None else "expected --repository"
+        raise Refused(Problem(message, str(path), hint=f"the file has: {known}"))
+    repository = named[0]
+    return Granted(repository.allowed, operator.ceilings, frozenset(operator.commands), repository.process is not None)

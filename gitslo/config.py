@@ -1,0 +1,359 @@
+"""The operator's file -> frozen data. It is never in a repository: its authors select from it and never loosen it.
+
+Called by the command line and the wiring. Must stay true: no secret is ever in the file or in this data, only where to
+find it; `Secret` says `***` wherever it is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from gitslo.core.document import Document, Field
+from gitslo.core.gitnames import parse_author, parse_branch, parse_git_url, parse_namespace
+from gitslo.core.schema import Contract
+from gitslo.core.units import parse_duration, parse_rate, parse_size
+from gitslo.core.yamlsafe import CONTRACT
+from gitslo.errors import Problem, Refused
+from gitslo.model import Allowed, Ceilings, Seconds
+
+__all__ = [
+    "CommandConfig",
+    "ContainerConfig",
+    "Credentials",
+    "Operator",
+    "ProcessConfig",
+    "RepositoryConfig",
+    "Secret",
+    "SecretRef",
+    "load_operator",
+    "parse_operator",
+]
+
+_POLL = Seconds(30.0)
+_SHORTEST_POLL = Seconds(0.1)
+_TIMEOUT = Seconds(30.0)
+_LONGEST_SECRET = 64 * 1024
+_LARGEST_PORT = 65535
+
+
+class Secret:
+    """Text that is not shown: `str` and `repr` say `***`, only `reveal` gives it away."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is: exactly one of an environment variable's name and a file's absolute path."""
+
+    env: str | None = None
+    file: str | None = None
+
+    def resolve(self) -> Secret:
+        """Read it now; one line break at the end of a file does not count.
+
+        Raises:
+            Refused: it is not there, empty, larger than 64 KiB or no UTF-8.
+        """
+        if self.env is not None:
+            text = os.environ.get(self.env, "")
+            if not text:
+                raise Refused(Problem(f"the environment variable {self.env} is not set, or empty"))
+            return Secret(text)
+        path = Path(self.file or "")
+        try:
+            with path.open("rb") as file:
+                text = file.read(_LONGEST_SECRET + 1).decode()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+            raise Refused(Problem(f"the secret cannot be read: {reason}", file=str(path))) from None
+        if not text.strip() or len(text) > _LONGEST_SECRET:
+            raise Refused(Problem("the secret is empty or larger than 64 KiB", file=str(path)))
+        return Secret(text.removesuffix("\n").removesuffix("\r"))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What Git answers when the repository's host asks who we are."""
+
+    username: str
+    password: SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerConfig:
+    """What the process syncer runs for an image.
+
+    Attributes:
+        image: the image's name without tag and digest.
+        argv: `{tag}`, `{port}` and `{environment}` are filled in.
+        environment: names of variables that manifests may set; `*` stands for any run of characters.
+        arguments: arguments that manifests may add; `*` stands for any run of characters.
+    """
+
+    image: str
+    argv: tuple[str, ...]
+    environment: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessConfig:
+    """The process syncer of a repository; `state` is its absolute folder."""
+
+    state: Path
+    containers: tuple[ContainerConfig, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryConfig:
+    """One remote and one branch.
+
+    Attributes:
+        name: the operator's name for it.
+        url: file, http or https, without user name and password.
+        branch: its short name.
+        poll: seconds between two looks at the remote.
+        ledger_namespace: where ledgers live, e.g. `refs/gitslo`, without a final slash.
+        ledger_key: signs ledger entries, or None.
+        forge: an entry point of `gitslo.forges`.
+        process: None where no process syncer serves it.
+    """
+
+    name: str
+    url: str
+    branch: str
+    poll: Seconds
+    credentials: Credentials | None
+    ledger_namespace: str
+    ledger_key: SecretRef | None
+    author_name: str
+    author_email: str
+    forge: str
+    process: ProcessConfig | None
+    allowed: Allowed
+
+
+@dataclass(frozen=True, slots=True)
+class CommandConfig:
+    """A command that `outcomes.<verdict>.run` may name; `timeout` in seconds."""
+
+    name: str
+    argv: tuple[str, ...]
+    timeout: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A parsed operator's file.
+
+    Attributes:
+        instance: this daemon's stable name in claims.
+        repositories: at least one, names unique.
+        commands: by name.
+        listen: `ADDRESS:PORT` of the daemon's own endpoints, or None.
+    """
+
+    instance: str
+    repositories: tuple[RepositoryConfig, ...]
+    ceilings: Ceilings
+    commands: Mapping[str, CommandConfig]
+    listen: str | None
+
+
+def load_operator(path: Path) -> Operator:
+    """Read the operator's file.
+
+    Raises:
+        Refused: there is no such file, or a mistake is in it: all of them, with line and column.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(CONTRACT.bytes + 1)
+    except OSError as error:
+        raise Refused(Problem(f"the operator's file cannot be read: {error.strerror}", file=str(path))) from None
+    return parse_operator(data, file=str(path))
+
+
+def parse_operator(data: bytes, *, file: str) -> Operator:
+    """Read the operator's file from its bytes.
+
+    Raises:
+        Refused: every mistake in it, with line, column and pointer.
+    """
+    document = Document(Contract.OPERATOR, data, file=file, budget=CONTRACT)
+    root = document.root
+    serve = root.get("serve")
+    listen = serve.get("listen") if serve is not None else None
+    operator = Operator(
+        instance=root.text_of("instance", _host_name()),
+        repositories=tuple(_repositories(root)),
+        ceilings=_ceilings(root.get("ceilings")),
+        commands={command.name: command for command in _commands(root.get("commands"))},
+        listen=None if listen is None else listen.parsed(_listen, ""),
+    )
+    document.finish()
+    return operator
+
+
+def _host_name() -> str:
+    """Two daemons on two machines never share an instance's name unless they are told to."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname()).strip("-")[:63].strip("-") or "gitslo"
+
+
+# --------------------------------------------------------------------------- repositories
+
+
+def _repositories(root: Field) -> Iterator[RepositoryConfig]:
+    repositories = root.get("repositories")
+    seen: dict[tuple[str, ...], str] = {}
+    for field in repositories.items() if repositories is not None else ():
+        config = _repository(field)
+        state = str(config.process.state) if config.process is not None else ""
+        for key, what in (
+            (("name", config.name), f"the name `{config.name}`"),
+            (("url", config.url, config.branch), "the same URL and branch"),
+            (("state", state), "the same state folder"),
+        ):
+            if key[-1] and key in seen:
+                field.add(f"another repository has {what}: {seen[key]}", "one daemon serves each once")
+            seen.setdefault(key, field.pointer)
+        yield config
+
+
+def _repository(field: Field) -> RepositoryConfig:
+    ledger, author, allow = (field.get(key) for key in ("ledger", "author", "allow"))
+    key = ledger.get("key") if ledger is not None else None
+    poll = field.parsed_of("poll", parse_duration, _POLL)
+    if poll < _SHORTEST_POLL:
+        (field.get("poll") or field).add("polls need at least `100ms` between them", "30s is usual")
+    url = field.parsed_of("url", parse_git_url, "")
+    credentials = field.get("credentials")
+    if credentials is not None and url.startswith("file://"):
+        credentials.add("a file:// repository takes no credentials", "remove them", on_key=True)
+    return RepositoryConfig(
+        name=field.text_of("name", ""),
+        url=url,
+        branch=field.parsed_of("branch", parse_branch, "main"),
+        poll=poll,
+        credentials=None if credentials is None else _credentials(credentials),
+        ledger_namespace=_parsed(ledger, "namespace", parse_namespace, "refs/gitslo"),
+        ledger_key=None if key is None else _secret(key),
+        author_name=_parsed(author, "name", parse_author, "gitslo"),
+        author_email=_parsed(author, "email", parse_author, "gitslo@localhost"),
+        forge="local",
+        process=_process(field.get("process")),
+        allowed=Allowed(
+            _texts(allow, "environments", Allowed().environments), _texts(allow, "targets", Allowed().targets)
+        ),
+    )
+
+
+def _parsed(field: Field | None, key: str, parse: Callable[[str], str], default: str) -> str:
+    return default if field is None else field.parsed_of(key, parse, default)
+
+
+def _texts(field: Field | None, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    found = field.get(key) if field is not None else None
+    return default if found is None else found.texts()
+
+
+def _credentials(field: Field) -> Credentials:
+    password = field.get("password")
+    return Credentials(field.text_of("username", ""), SecretRef() if password is None else _secret(password))
+
+
+def _secret(field: Field) -> SecretRef:
+    env, file = field.get("env"), field.get("file")
+    if env is not None:
+        return SecretRef(env=env.text)
+    return SecretRef(file=None if file is None else file.text)
+
+
+def _process(field: Field | None) -> ProcessConfig | None:
+    if field is None:
+        return None
+    containers = field.get("containers")
+    found = tuple(_container(image, each) for image, each in containers.fields()) if containers is not None else ()
+    return ProcessConfig(Path(field.text_of("state", "")), found)
+
+
+def _container(image: str, field: Field) -> ContainerConfig:
+    if "@" in image or ":" in image.rpartition("/")[2]:
+        field.add(f"expected an image's name and found `{image}`", "leave out the tag and the digest", on_key=True)
+    arguments = field.get("arguments")
+    if arguments is None or isinstance(arguments.value, bool):
+        allowed: tuple[str, ...] = ("*",) if arguments is not None and arguments.value else ()
+    else:
+        allowed = arguments.texts()
+    return ContainerConfig(image, _argv(field), _texts(field, "environment", ()), allowed)
+
+
+def _argv(field: Field) -> tuple[str, ...]:
+    argv = field.get("argv")
+    found = argv.texts() if argv is not None else ()
+    if argv is not None and found and not found[0].strip():
+        argv.add("expected a program first")
+    return found
+
+
+# --------------------------------------------------------------------------- ceilings, commands, listen
+
+
+def _ceilings(field: Field | None) -> Ceilings:
+    default = Ceilings()
+    if field is None:
+        return default
+    found = Ceilings(
+        rate=field.parsed_of("rate", parse_rate, default.rate),
+        duration=field.parsed_of("duration", parse_duration, default.duration),
+        connections=field.number_of("connections", default.connections),
+        bytes=field.parsed_of("bytes", parse_size, default.bytes),
+        concurrent_runs=field.number_of("concurrent_runs", default.concurrent_runs),
+        pushes_per_minute=field.number_of("pushes_per_minute", default.pushes_per_minute),
+    )
+    for key, value in (("rate", found.rate), ("duration", found.duration), ("bytes", found.bytes)):
+        if value <= 0:
+            (field.get(key) or field).add("a ceiling of zero would let nothing run")
+    return found
+
+
+def _commands(field: Field | None) -> Iterator[CommandConfig]:
+    for name, each in field.fields() if field is not None else ():
+        timeout = each.parsed_of("timeout", parse_duration, _TIMEOUT)
+        if timeout <= 0:
+            (each.get("timeout") or each).add("a command needs some time")
+        yield CommandConfig(name, _argv(each), timeout)
+
+
+def _listen(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    try:
+        ip_address(bare)
+        good = bool(colon) and port.isascii() and port.isdigit() and int(port[:6]) <= _LARGEST_PORT
+    except ValueError:
+        good = False
+    if not good or (":" in bare) != host.startswith("["):
+        hint = "e.g. `127.0.0.1:8080` or `[::1]:8080`; a name would let a name service decide who is served"
+        raise Refused(Problem(f"expected an address and a port, found `{text}`", hint=hint))
+    return text

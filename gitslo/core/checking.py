@@ -1,0 +1,165 @@
+"""Everything that can be said of a repository without running anything: all of `gitslo check` but the printing.
+
+Called by `gitslo.cli.check`. Must stay true: what the loop would refuse is an error here, in the same words; one broken
+environment never hides what is wrong with the others.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TypeVar
+
+from gitslo.core.change import release_of
+from gitslo.core.discover import PIPELINE_FILE, Tree, environments, tree_of
+from gitslo.core.lint import (
+    Granted,
+    Remark,
+    Severity,
+    extensions_of,
+    lint_granted,
+    lint_manifests,
+    lint_pipeline,
+    lint_plan,
+)
+from gitslo.core.parse_pipeline import parse_pipeline
+from gitslo.core.parse_plan import parse_plan
+from gitslo.core.yamlsafe import CONTRACT, PIPELINE, locate, read_document
+from gitslo.errors import Problem, Refused
+from gitslo.model import Environment, Pipeline, Plan
+from gitslo.ports import TreeView
+
+__all__ = ["Checked", "check"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found.
+
+    Attributes:
+        environments: names, in the pipeline's order; empty where the pipeline cannot be read.
+        remarks: sorted by file, line and column.
+    """
+
+    environments: tuple[str, ...]
+    remarks: tuple[Remark, ...]
+
+    def count(self, severity: Severity) -> int:
+        """How many remarks are of this severity."""
+        return sum(remark.severity is severity for remark in self.remarks)
+
+
+def check(view: TreeView, granted: Granted | None = None) -> Checked:
+    """Check a repository.
+
+    Args:
+        view: its root.
+        granted: what the operator's file gives to it, where that is to be checked, too.
+    """
+    checking = _Checking(view)
+    pipeline = checking.tried(lambda: _pipeline(view), PIPELINE_FILE)
+    found = () if pipeline is None else checking.tried(lambda: environments(pipeline), PIPELINE_FILE) or ()
+    if pipeline is not None and found:
+        checking.all_of(pipeline, found, granted)
+    return Checked(tuple(environment.name for environment in found), _sorted(view, checking.remarks))
+
+
+def _pipeline(view: TreeView) -> Pipeline:
+    if view.entry(PIPELINE_FILE) is None:
+        hint = "`gitslo init` writes one"
+        raise Refused(Problem("there is no pipeline at the root of the repository", PIPELINE_FILE, hint=hint))
+    return parse_pipeline(view.read(PIPELINE_FILE), file=PIPELINE_FILE)
+
+
+class _Checking:
+    """One repository being checked."""
+
+    def __init__(self, view: TreeView) -> None:
+        self.view = view
+        self.remarks: list[Remark] = []
+
+    def tried(self, what: Callable[[], T], file: str) -> T | None:
+        """The result, or None and a remark for each problem; those without a file are about `file`."""
+        try:
+            return what()
+        except Refused as refused:
+            for problem in refused.problems:
+                self.remarks.append(Remark(replace(problem, file=problem.file or file), Severity.ERROR))
+            return None
+
+    def all_of(self, pipeline: Pipeline, found: tuple[Environment, ...], granted: Granted | None) -> None:
+        """Every environment, and then what they have in common."""
+        trees: dict[str, Tree] = {}
+        plans: dict[str, Plan] = {}
+        for environment in found:
+            tree = self.tried(lambda each=environment: tree_of(self.view, each), environment.path)  # type: ignore[misc]  # bound now
+            if tree is None:
+                continue
+            trees[environment.name] = tree
+            self.remarks.extend(Remark(warning) for warning in tree.warnings)
+            release = self.tried(lambda each=environment: release_of(self.view, each), environment.path)  # type: ignore[misc]  # bound now
+            self.remarks.extend(lint_manifests(self.view, environment, tree, release))
+            plan = self.tried(lambda each=environment: self._plan(each), environment.plan_path)  # type: ignore[misc]  # bound now
+            if plan is not None:
+                plans[environment.name] = plan
+                self.remarks.extend(lint_plan(plan, environment.plan_path, extensions_of(pipeline)))
+        self.remarks.extend(lint_pipeline(self.view, pipeline, found, trees))
+        if granted is not None:
+            self.remarks.extend(lint_granted(granted, pipeline, found, plans))
+
+    def _plan(self, environment: Environment) -> Plan:
+        path = environment.plan_path
+        if self.view.entry(path) is None:
+            hint = f"a plan says when {environment.name!r} is good"
+            raise Refused(Problem(f"there is no plan of {environment.name!r}", path, hint=hint))
+        folder = posixpath.dirname(path)
+        return parse_plan(
+            self.view.read(path), file=path, read_file=lambda name: self.view.read(posixpath.join(folder, name))
+        )
+
+
+# --------------------------------------------------------------------------- places and order
+
+
+def _sorted(view: TreeView, remarks: Iterable[Remark]) -> tuple[Remark, ...]:
+    """Each once, with the line that its pointer leads to."""
+    place = cache(lambda file: _Places(view, file))
+    placed = dict.fromkeys(
+        replace(remark, problem=place(remark.problem.file).placed(remark.problem)) for remark in remarks
+    )
+    return tuple(
+        sorted(placed, key=lambda each: (each.problem.file or "", each.problem.line or 0, each.problem.column or 0))
+    )
+
+
+class _Places:
+    """Where the pointers of one contract file lead."""
+
+    def __init__(self, view: TreeView, file: str | None) -> None:
+        self._node = None
+        if file is not None and file.endswith((".yaml", ".yml")):
+            try:
+                budget = PIPELINE if file == PIPELINE_FILE else CONTRACT
+                self._node = read_document(view.read(file), file=file, budget=budget)
+            except Refused:
+                return
+
+    def placed(self, problem: Problem) -> Problem:
+        """The problem with its line and column, as near as they can be told."""
+        if self._node is None or problem.line is not None or not problem.pointer:
+            return problem
+        for pointer in _outwards(problem.pointer):
+            mark = locate(self._node, pointer)
+            if mark is not None:
+                return replace(problem, line=mark.line, column=mark.column)
+        return problem
+
+
+def _outwards(pointer: str) -> Iterator[str]:
+    while pointer:
+        yield pointer
+        pointer = pointer.rpartition("/")[0]

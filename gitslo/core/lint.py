@@ -1,0 +1,323 @@
+"""What is valid and still a mistake, most likely: lints over a parsed pipeline, its plans and its manifests.
+
+Called by `gitslo.core.checking` for `gitslo check`. Nothing here refuses anything: a lint is an error only where a
+verdict could never be reached.
+"""
+
+from __future__ import annotations
+
+import math
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gitslo.core.discover import PIPELINE_FILE, Tree, shared
+from gitslo.core.figures import count
+from gitslo.core.gather import course
+from gitslo.core.manifests import fields_of, images_in, split_image
+from gitslo.core.nearest import nearest
+from gitslo.core.objects import EXECUTABLE, FILE
+from gitslo.core.references import CHART, KUSTOMIZATIONS
+from gitslo.core.units import format_duration, format_rate
+from gitslo.core.wildcard import matches
+from gitslo.core.yamlsafe import MANIFEST, read_documents
+from gitslo.errors import Problem, Refused
+from gitslo.model import (
+    Action,
+    Allowed,
+    Cause,
+    Ceilings,
+    Environment,
+    LoadSection,
+    Objective,
+    Pipeline,
+    Plan,
+    Release,
+    Role,
+    Verdict,
+)
+from gitslo.ports import TreeView
+
+__all__ = [
+    "Granted",
+    "Remark",
+    "Severity",
+    "extensions_of",
+    "lint_granted",
+    "lint_manifests",
+    "lint_pipeline",
+    "lint_plan",
+]
+
+_YEAR = 365.25 * 86400
+_TOLERABLE = 12.0
+"""False withdrawals a year and environment that are not worth a word: one a month."""
+_ROUGHLY = 2.0
+"""No e-process here needs more than twice the clean requests of a test of fixed size (VERDICTS: 1.22 to 1.27)."""
+
+
+class Severity(StrEnum):
+    """Errors fail `gitslo check`, warnings do not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing to say about a repository. The problem's line is added where its pointer leads to one."""
+
+    problem: Problem
+    severity: Severity = Severity.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What the operator's file gives to the repository at hand.
+
+    Attributes:
+        commands: names.
+        process: whether it has a process syncer.
+    """
+
+    allowed: Allowed
+    ceilings: Ceilings
+    commands: frozenset[str]
+    process: bool
+
+
+# --------------------------------------------------------------------------- plans
+
+
+def lint_plan(plan: Plan, file: str, extensions: int) -> Iterator[Remark]:
+    """One plan.
+
+    Args:
+        plan: the plan.
+        file: its path.
+        extensions: how often an undecided run is extended.
+    """
+    yield from _unused_targets(plan, file)
+    for index, objective in enumerate(plan.objectives):
+        if objective.role is Role.DECIDE:
+            yield from _provable(plan, objective, file, f"/objectives/{index}", extensions)
+
+
+def _unused_targets(plan: Plan, file: str) -> Iterator[Remark]:
+    used = {check.target for check in plan.readiness} | {section.target for section in plan.load}
+    for name in plan.targets:
+        if name not in used:
+            message = f"nothing uses the target `{name}`"
+            yield Remark(Problem(message, file, pointer=f"/targets/{name}", hint="remove it"))
+
+
+def _provable(plan: Plan, objective: Objective, file: str, pointer: str, extensions: int) -> Iterator[Remark]:
+    """Whether enough requests are judged to prove the limit, if not one of them is bad."""
+    section = next(section for section in plan.load if section.name == objective.load)
+    share = _share(section, objective.endpoint)
+    first = int(_judged(plan, section, 0) * share)
+    in_all = first + int(extensions * _judged(plan, section, 1) * share)
+    need = _needed(objective.allowed, plan.judge.false_pass, in_all)
+    if need <= first:
+        return
+    what = f"`{objective.text}` needs {count(need)} judged requests without a bad one"
+    if need <= in_all:
+        hint = "hold longer or at a higher rate, or every run is extended"
+        yield Remark(Problem(f"{what}, and an attempt judges {count(first)}", file, pointer=pointer, hint=hint))
+        return
+    hint = "hold longer or at a higher rate, or loosen the limit"
+    message = f"{what}, and all attempts judge {count(in_all)}: it can never pass"
+    yield _refused(message, file, pointer, hint)
+
+
+def _share(section: LoadSection, endpoint: str | None) -> float:
+    weights = sum(each.weight for each in section.endpoints)
+    own = sum(each.weight for each in section.endpoints if endpoint in {None, each.name})
+    return own / weights
+
+
+def _judged(plan: Plan, section: LoadSection, extension: int) -> float:
+    """Requests that one attempt judges."""
+    run = course(section, plan.judge, extension)
+    total, at = 0.0, 0.0
+    for stage in run.section.stages:
+        end = at + stage.duration
+        total += stage.rate * sum(max(0.0, min(end, to) - max(at, start)) for _, start, to in run.judged)
+        at = end
+    return total
+
+
+def _needed(allowed: float, false_pass: float, available: int) -> int:
+    """Clean requests that prove the limit; exact where it could matter (that takes scipy, which takes half a second)."""
+    fixed = math.ceil(math.log(false_pass) / math.log1p(-allowed))
+    if available >= _ROUGHLY * fixed:
+        return fixed
+    from gitslo.core.stats import clean_requests_to_pass  # noqa: PLC0415 - see above
+
+    return clean_requests_to_pass(0, 0, allowed, math.log(1.0 / false_pass)) or fixed
+
+
+# --------------------------------------------------------------------------- manifests
+
+
+def lint_manifests(view: TreeView, environment: Environment, tree: Tree, release: Release | None) -> Iterator[Remark]:
+    """Images whose tag says nothing, in the folder and in the bases that it references.
+
+    Args:
+        view: the repository.
+        environment: the environment.
+        tree: what it deploys.
+        release: what its promoted values are, or None where they could not be read.
+    """
+    files = _manifests(view, environment, tree)
+    elsewhere = {value.name for value in release.values} if release is not None else set()
+    elsewhere |= {name for path in files if posixpath.basename(path) in KUSTOMIZATIONS for name in _named(view, path)}
+    for value in release.values if release is not None else ():
+        if value.kind == "image" and value.value in {"", "latest"}:
+            yield _mutable(Problem("", environment.path), f"{value.name}:{value.value}".rstrip(":"))
+    for path in files:
+        try:
+            documents = read_documents(view.read(path), file=path, budget=MANIFEST)
+        except Refused as refused:
+            yield from (Remark(problem, Severity.ERROR) for problem in refused.problems)
+            continue
+        for document in documents:
+            for _, scalar in images_in(document):
+                reference = split_image(scalar.value)
+                if reference.digest or reference.tag not in {None, "", "latest"} or reference.name in elsewhere:
+                    continue
+                mark = scalar.alias or scalar.start
+                yield _mutable(Problem("", path, mark.line, mark.column), scalar.value)
+
+
+def _mutable(at: Problem, image: str) -> Remark:
+    message = f"the tag of `{image}` can mean another image tomorrow: the verdict is about what ran"
+    return Remark(Problem(message, at.file, at.line, at.column, hint="use a version or a digest"))
+
+
+def _manifests(view: TreeView, environment: Environment, tree: Tree) -> tuple[str, ...]:
+    inside = view.walk(environment.path)
+    charts = [posixpath.dirname(path) for path in (*(e.path for e in inside), *tree.inputs) if _is(path, CHART)]
+    paths = [entry.path for entry in inside if entry.mode in {FILE, EXECUTABLE} and entry.path != environment.plan_path]
+    return tuple(
+        path
+        for path in sorted({*paths, *tree.inputs})
+        if (path.endswith((".yaml", ".yml")) or posixpath.basename(path) in KUSTOMIZATIONS)
+        and not any(path.startswith((f"{chart}/templates/", f"{chart}/charts/")) for chart in charts)
+    )
+
+
+def _is(path: str, name: str) -> bool:
+    return posixpath.basename(path) == name
+
+
+def _named(view: TreeView, path: str) -> Iterator[str]:
+    """Images whose tag a kustomization sets."""
+    try:
+        for image in fields_of(view, path).mappings("images"):
+            if image.text("newTag") not in {"", "latest"} or image.text("digest"):
+                yield image.text("name")
+    except Refused:
+        return  # told where the file is read
+
+
+# --------------------------------------------------------------------------- the whole
+
+
+def lint_pipeline(
+    view: TreeView, pipeline: Pipeline, environments: Sequence[Environment], trees: Mapping[str, Tree]
+) -> Iterator[Remark]:
+    """The pipeline, and what its environments have in common."""
+    seen = [environment for environment in environments if environment.name in trees]
+    for path, names in shared(seen, [trees[environment.name] for environment in seen]):
+        message = f"a change here reaches {', '.join(names)} at once: no stage proves it for the next"
+        yield Remark(Problem(message, path, hint="give each stage a base of its own, or reference a fixed version"))
+    if not pipeline.promote and any(stage.after for stage in pipeline.stages):
+        message = "stages come after others, and nothing is promoted into them"
+        yield Remark(Problem(message, PIPELINE_FILE, pointer="/stages", hint="say in `promote` what moves"))
+    yield from _flux(view, pipeline, environments)
+    yield from _withdrawals(pipeline)
+
+
+def _flux(view: TreeView, pipeline: Pipeline, environments: Sequence[Environment]) -> Iterator[Remark]:
+    """Flux applies every YAML file of a folder without a kustomization, and a plan has no `apiVersion`."""
+    if pipeline.sync.syncer == "process":
+        return
+    bare = [
+        environment.path
+        for environment in environments
+        if environment.plan_path.startswith(f"{environment.path}/")
+        and not any(view.entry(f"{environment.path}/{name}") for name in KUSTOMIZATIONS)
+    ]
+    if bare:
+        folders = f"`{bare[0]}`" + (f" and {len(bare) - 1} more" if len(bare) > 1 else "")
+        message = f"where Flux deploys, it takes `{pipeline.plan}` for a manifest in {folders}"
+        hint = "add a kustomization.yaml that lists the manifests, or put plans elsewhere: slo/{stage}.yaml"
+        yield Remark(Problem(message, PIPELINE_FILE, pointer="/plan", hint=hint))
+
+
+def _withdrawals(pipeline: Pipeline, false_fail: float = 0.05) -> Iterator[Remark]:
+    every, confirm = pipeline.revalidation.every, pipeline.revalidation.confirm
+    if every is None:
+        return
+    yearly = _YEAR / every * false_fail**confirm
+    if yearly > _TOLERABLE:
+        message = f"a service exactly at its limits can lose its pass by chance {count(round(yearly))} times a year"
+        hint = "revalidate less often, confirm once more, or lower `judge.false_fail`"
+        yield Remark(Problem(message, PIPELINE_FILE, pointer="/revalidate", hint=hint))
+
+
+# --------------------------------------------------------------------------- with the operator's file
+
+
+def lint_granted(
+    granted: Granted, pipeline: Pipeline, environments: Sequence[Environment], plans: Mapping[str, Plan]
+) -> Iterator[Remark]:
+    """What the operator's file does not allow; the daemon would refuse it."""
+    if pipeline.sync.syncer == "process" and not granted.process:
+        message = "the operator's file gives this repository no process syncer"
+        yield _refused(message, PIPELINE_FILE, "/sync", "add `process` to the repository there")
+    for (verdict, _), rule in pipeline.outcomes.rules.items():
+        if rule.run is not None and rule.run not in granted.commands:
+            message = f"the operator's file has no command `{rule.run}`"
+            yield _refused(message, PIPELINE_FILE, f"/outcomes/{verdict}", nearest(rule.run, sorted(granted.commands)))
+    for environment in environments:
+        if not matches(granted.allowed.environments, environment.name):
+            message = f"the operator does not allow the environment {environment.name!r}: it is left alone"
+            yield Remark(Problem(message, PIPELINE_FILE, pointer="/stages"))
+            continue
+        plan = plans.get(environment.name)
+        if plan is not None:
+            yield from _within(granted, plan, environment.plan_path)
+
+
+def _within(granted: Granted, plan: Plan, file: str) -> Iterator[Remark]:
+    for target in plan.targets.values():
+        if not matches(granted.allowed.targets, target.host):
+            hint = f"there is {', '.join(granted.allowed.targets) or 'none'}"
+            message = f"the operator does not allow the host `{target.host}`"
+            yield _refused(message, file, f"/targets/{target.name}", hint)
+    for section in plan.load:
+        run, ceilings, pointer = course(section, plan.judge, 0), granted.ceilings, f"/load/{section.name}"
+        peak = max((stage.rate for stage in run.section.stages), default=0.0)
+        if peak > ceilings.rate:
+            message = f"{format_rate(peak)} is above the operator's ceiling of {format_rate(ceilings.rate)}"
+            yield _refused(message, file, f"{pointer}/stages")
+        if run.duration > ceilings.duration:
+            longest = format_duration(ceilings.duration)
+            message = f"{format_duration(run.duration)} of load is above the operator's ceiling of {longest}"
+            yield _refused(message, file, f"{pointer}/stages")
+        if section.connections is not None and section.connections > ceilings.connections:
+            message = f"{section.connections} connections are above the operator's ceiling of {ceilings.connections}"
+            yield _refused(message, file, f"{pointer}/connections")
+
+
+def _refused(message: str, file: str, pointer: str, hint: str = "") -> Remark:
+    return Remark(Problem(message, file, pointer=pointer, hint=hint), Severity.ERROR)
+
+
+def extensions_of(pipeline: Pipeline) -> int:
+    """How often an undecided run after a sync is extended."""
+    rule = pipeline.outcomes.of(Verdict.INCONCLUSIVE, Cause.SYNC)
+    return rule.times if rule.action is Action.EXTEND else 0
