@@ -231,7 +231,7 @@ def _repositories(root: Field) -> Iterator[RepositoryConfig]:
         state = str(config.process.state) if config.process is not None else ""
         for key, what in (
             (("name", config.name), f"the name `{config.name}`"),
-            (("url", config.url, config.branch), "the same URL and branch"),
+            (("url", config.branch, config.url), "the same URL and branch"),
             (("state", state), "the same state folder"),
         ):
             if key[-1] and key in seen:

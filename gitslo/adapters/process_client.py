@@ -51,7 +51,8 @@ class ProcessSyncer:
         state, detail = str(said.get("state")), str(said.get("detail"))
         if said.get("tree") != expected.tree:
             revision = str(said.get("revision"))[:12]
-            return SyncReport(SyncState.WAITING, f"the syncer is at {revision or 'no revision'}: {detail or state}")
+            what = "" if state == "synced" else f": {detail or state}"
+            return SyncReport(SyncState.WAITING, f"the syncer is at {revision or 'no revision'}{what}")
         match state:
             case "synced":
                 fingerprint = str(said.get("fingerprint", ""))

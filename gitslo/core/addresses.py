@@ -45,6 +45,9 @@ def parse_http_url(text: str) -> HttpUrl:
     """
     example = "e.g. `http://checkout.shop.svc:8080`"
     scheme, colon, rest = text.partition("://")
+    if "@" in (rest or text).partition("/")[0]:
+        # First of all, and without a word of it: it may be a password.
+        raise _refuse("a URL here has no user name and no password", "take out what stands before the `@`")
     if not colon or scheme not in {"http", "https"}:
         hint = f"did you mean `http://{text}`?" if not colon else ""
         raise _refuse(f"expected a URL that begins with http:// or https://, {example}", hint)
@@ -52,8 +55,6 @@ def parse_http_url(text: str) -> HttpUrl:
         parts = urlsplit(text)
     except ValueError as error:
         raise _refuse(f"no URL: {error}", example) from None
-    if "@" in parts.netloc:
-        raise _refuse("a URL here has no user name and no password", "take out what stands before the `@`")
     if parts.query or parts.fragment or rest.endswith(("?", "#")):
         raise _refuse("a URL here has no query and no fragment", example)
     if not _PATH.fullmatch(parts.path):
@@ -69,6 +70,8 @@ def parse_host_port(text: str) -> tuple[str, int]:
     Raises:
         Refused: it is anything else.
     """
+    if "@" in text:
+        raise _refuse("a user name and a password have no place here", "e.g. `pricing.shop.svc:9090`")
     if "://" in text:
         raise _refuse("expected `host:port` and found a URL", f"did you mean `{text.partition('://')[2]}`?")
     return _host_port(text, None)

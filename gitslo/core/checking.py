@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 from gitslo.core.change import release_of
@@ -96,14 +96,14 @@ class _Checking:
         trees: dict[str, Tree] = {}
         plans: dict[str, Plan] = {}
         for environment in found:
-            tree = self.tried(lambda each=environment: tree_of(self.view, each), environment.path)  # type: ignore[misc]  # bound now
+            tree = self.tried(partial(tree_of, self.view, environment), environment.path)
             if tree is None:
                 continue
             trees[environment.name] = tree
             self.remarks.extend(Remark(warning) for warning in tree.warnings)
-            release = self.tried(lambda each=environment: release_of(self.view, each), environment.path)  # type: ignore[misc]  # bound now
+            release = self.tried(partial(release_of, self.view, environment), environment.path)
             self.remarks.extend(lint_manifests(self.view, environment, tree, release))
-            plan = self.tried(lambda each=environment: self._plan(each), environment.plan_path)  # type: ignore[misc]  # bound now
+            plan = self.tried(partial(self._plan, environment), environment.plan_path)
             if plan is not None:
                 plans[environment.name] = plan
                 self.remarks.extend(lint_plan(plan, environment.plan_path, extensions_of(pipeline)))

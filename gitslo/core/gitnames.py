@@ -92,5 +92,5 @@ def parse_author(text: str) -> str:
     """
     if text.strip(" .,:;'\"") != text or not text.isprintable() or any(sign in text for sign in "<>"):
         message = "expected plain text without `<`, `>` and line breaks, and no signs at its ends"
-        raise Refused(Problem(message, hint="e.g. `gitslo`"))
+        raise Refused(Problem(message))
     return text

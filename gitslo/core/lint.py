@@ -33,6 +33,7 @@ from gitslo.model import (
     Objective,
     Pipeline,
     Plan,
+    RatePerSecond,
     Release,
     Role,
     Verdict,
@@ -149,7 +150,7 @@ def _judged(plan: Plan, section: LoadSection, extension: int) -> float:
 
 
 def _needed(allowed: float, false_pass: float, available: int) -> int:
-    """Clean requests that prove the limit; exact where it could matter (that takes scipy, which takes half a second)."""
+    """Clean requests that prove the limit; exact where it could matter: that takes scipy, and half a second."""
     fixed = math.ceil(math.log(false_pass) / math.log1p(-allowed))
     if available >= _ROUGHLY * fixed:
         return fixed
@@ -253,7 +254,7 @@ def _flux(view: TreeView, pipeline: Pipeline, environments: Sequence[Environment
     if bare:
         folders = f"`{bare[0]}`" + (f" and {len(bare) - 1} more" if len(bare) > 1 else "")
         message = f"where Flux deploys, it takes `{pipeline.plan}` for a manifest in {folders}"
-        hint = "add a kustomization.yaml that lists the manifests, or put plans elsewhere: slo/{stage}.yaml"
+        hint = "add a kustomization.yaml that lists the manifests, or put the plans elsewhere"
         yield Remark(Problem(message, PIPELINE_FILE, pointer="/plan", hint=hint))
 
 
@@ -300,7 +301,7 @@ def _within(granted: Granted, plan: Plan, file: str) -> Iterator[Remark]:
             yield _refused(message, file, f"/targets/{target.name}", hint)
     for section in plan.load:
         run, ceilings, pointer = course(section, plan.judge, 0), granted.ceilings, f"/load/{section.name}"
-        peak = max((stage.rate for stage in run.section.stages), default=0.0)
+        peak = max((stage.rate for stage in run.section.stages), default=RatePerSecond(0.0))
         if peak > ceilings.rate:
             message = f"{format_rate(peak)} is above the operator's ceiling of {format_rate(ceilings.rate)}"
             yield _refused(message, file, f"{pointer}/stages")

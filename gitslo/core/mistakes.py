@@ -90,10 +90,12 @@ def tell(fault: Fault, definitions: Mapping[str, Schema], known: frozenset[str] 
 
 def _value(fault: Fault) -> Mistake:
     """A scalar, a list or a key that is not as it should be."""
-    title, found = _expected(fault.schema, examples=False), _found(fault.value)
+    title, found = _expected(fault.schema, examples=False), _shown(fault.schema, fault.value)
     if fault.name:
         where = fault.pointer + pointer_to(str(fault.value))
         return Mistake(where, f"expected {_expected(fault.schema)}, found {found}", on_key=True)
+    if not fault.pointer:
+        return Mistake("", f"expected fields, each as `name: value`, found {found}")
     hint = ""
     match fault.keyword:
         case "const":
@@ -101,7 +103,7 @@ def _value(fault: Fault) -> Mistake:
         case "minItems" | "minProperties":
             message = f"expected {title} and at least one in it"
         case "maxItems" | "maxProperties":
-            message = f"expected at most {fault.limit} of them, found {len(fault.value)}"
+            message = f"expected {title} and at most {fault.limit} in it, found {len(fault.value)}"
         case "minLength":
             message = f"expected {_expected(fault.schema)}, found nothing"
         case "maxLength":
@@ -142,7 +144,7 @@ def _choice(fault: Fault) -> Mistake:
         return Mistake(fault.pointer, f"{later[value]}: {LATER}")
     names = [str(name) for name in fault.limit]
     hint = nearest(value, names) if isinstance(value, str) and get_close_matches(value, names) else ""
-    return Mistake(fault.pointer, f"expected {words(names)}, found {_found(value)}", hint)
+    return Mistake(fault.pointer, f"expected {words(names)}, found {_shown(fault.schema, value)}", hint)
 
 
 # --------------------------------------------------------------------------- alternatives
@@ -178,7 +180,7 @@ def _alternatives(fault: Fault, definitions: Mapping[str, Schema]) -> Iterator[M
     if not fitting:
         titles = [_expected(branch.schema) for branch in branches]
         expected = f"{', '.join(titles[:-1])} or {titles[-1]}"
-        message = f"expected {expected}, found {_found(fault.value)}"
+        message = f"expected {expected}, found {_shown(fault.schema, fault.value)}"
         yield Mistake(fault.pointer, message, _hint(fault.schema, fault.value))
         return
     known = frozenset(key for branch in fitting for key in branch.schema.get("properties", {}))
@@ -227,7 +229,7 @@ _TYPES = {
     "boolean": "true or false",
     "null": "nothing",
 }
-_UNITS = {"a duration": "s", "a rate": "/s", "a percentage": "%"}
+_UNITS = {"a duration": "s", "a duration or `never`": "s", "a rate": "/s", "a percentage": "%"}
 _SHOWN = 40
 _EXAMPLES = 3
 
@@ -257,9 +259,17 @@ def _found(value: object) -> str:
             return "a list"
 
 
+def _shown(schema: Schema, value: object) -> str:
+    """What was found; never where a secret may have been written in place of a reference to it (`writeOnly`)."""
+    hidden = schema.get("writeOnly") and isinstance(value, str | int | float)
+    return "a plain value" if hidden else _found(value)
+
+
 def _hint(schema: Schema, value: object) -> str:
     if schema.get("type") == "array" and isinstance(value, str) and value.isprintable() and len(value) <= _SHOWN:
         return f"write `[{value}]`"
+    if schema.get("writeOnly"):
+        return ""
     unit = _UNITS.get(schema.get("title", ""))
     pattern = schema.get("pattern")
     if isinstance(value, bool) or not isinstance(value, str | int | float):

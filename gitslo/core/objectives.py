@@ -97,7 +97,8 @@ def _subject(subject: str, at: int, known: Known) -> tuple[str, str | None, Metr
     if load in known.metrics:
         raise NoObjective(at, f"objectives on metrics from other sources: {LATER}")
     if load not in known.endpoints:
-        raise NoObjective(at, f"there is no load `{load}`", nearest(load, known.endpoints))
+        hint = nearest(load, known.endpoints) or "declare it in `load`"
+        raise NoObjective(at, f"there is no load `{load}`", hint)
     at += len(load) + 1
     if not dot or not rest:
         raise NoObjective(at - 1, f"expected a metric of `{load}`", f"`{load}.errors` or `{load}.latency.p95`")

@@ -34,6 +34,7 @@ from gitslo.model import (
     Role,
     Seconds,
     Share,
+    StageForm,
     Target,
     TargetScheme,
     TcpReadiness,
@@ -218,11 +219,11 @@ def _long_enough(root: Field, load: tuple[LoadSection, ...], policy: JudgePolicy
     sections = root.get("load")
     for section in load:
         field = sections.get(section.name) if sections is not None else None
-        if field is None or not field.sound or not section.stages:
+        if field is None or not field.sound or not any(stage.form is StageForm.HOLD for stage in section.stages):
             continue
         judged = judged_seconds(section)
         if judged < policy.min_duration:
             stages = field.get("stages") or field
             have, need = format_duration(judged), format_duration(policy.min_duration)
-            message = f"the holds after the warm-up are {have} long, and no pass comes before {need} (`min_duration`)"
+            message = f"the holds after the warm-up last {have}, and `min_duration` lets nothing pass before {need}"
             stages.add(message, "hold longer, or lower `judge.min_duration`")

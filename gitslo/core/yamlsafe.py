@@ -162,7 +162,7 @@ class _Events(Reader, Scanner, Parser, VersionedResolver):
         raise ScannerError(None, None, "directives (`%...`) are not allowed", self.get_mark())
 
     def fetch_tag(self) -> NoReturn:
-        raise ScannerError(None, None, "tags (`!...`) are not allowed; quote it if it is text", self.get_mark())
+        raise ScannerError(None, None, "tags (`!...`)", self.get_mark())
 
     def events(self) -> Iterator[Any]:
         while self.check_event():
@@ -312,8 +312,8 @@ class _Reading:
                 or (isinstance(data, float) and not math.isfinite(data))
             )
         ):
-            message = f"`{_short(value)}` is no finite number of at most 64 bits"
-            self.refuse(message, self.last, "quote it if it is text")
+            # Not repeated: long digits may be a password that somebody forgot to take out.
+            self.refuse("this number is not finite, or needs more than 64 bits", self.last, "quote it if it is text")
 
     def _count(self, nodes: int) -> None:
         self.nodes += nodes

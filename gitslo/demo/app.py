@@ -11,7 +11,7 @@ since the epoch, User-Agent, path, status, separated by tabs).
 |---|---|
 | v1 | 4 ms |
 | v2 | 2 ms, and any version not named here |
-| v3 | 4 ms when nobody else asks; one more for each request of the last second, up to 120 ms |
+| v3 | 4 ms when nobody else asks; four more for each request of the last second, up to 400 ms |
 | v4 | 2 ms, and 5 % answers with status 500 |
 
 `POST /slow?ms=150` makes this process slower by that much from then on, `POST /slow?ms=0` mends it; `GET /version` and
@@ -106,7 +106,7 @@ class Service:
                 recent.append(now)
                 while recent[0] < now - 1.0:
                     recent.popleft()
-                return min(0.120, 0.003 + 0.001 * len(recent))
+                return min(0.400, 0.004 * len(recent))
             case _:
                 return 0.002
 

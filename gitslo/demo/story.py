@@ -37,7 +37,7 @@ IMAGE: Final = "example/hello"
 STAGES: Final = ("dev", "staging", "prod")
 SYNC_WAIT: Final = Seconds(60.0)
 _CAP: Final = ByteCount(256 * 1024)
-SLOW_MS: Final = 150
+SLOW_MS: Final = 400
 """What prod's process is slowed down by: far above every limit of the plans."""
 
 OPERATOR: Final = """\
@@ -58,8 +58,8 @@ repositories:
       state: {state}
       containers:
         {image}:
-          argv: [{python}, -m, gitslo.demo.app]
-          environment: [VERSION, GREETING]
+          argv: [{python}, -m, gitslo.demo.app, "{{tag}}"]
+          environment: [GREETING]
 ceilings: {{rate: 500/s, duration: 2m, connections: 100, concurrent_runs: 2, pushes_per_minute: 600}}
 """
 
@@ -215,6 +215,15 @@ def _with_tag(content: bytes, tag: str) -> bytes:
     return b"".join(lines)
 
 
+def _wait_for_syncer(demo: Demo, child: subprocess.Popen[bytes]) -> None:
+    """Until it answers, or has ended, or a quarter of a minute is over."""
+    deadline = time.monotonic() + 15.0
+    while not (demo.folder / "syncer" / "syncer.json").exists():
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise Retry(f"the syncer could not be started; see {demo.folder / 'syncer.log'}")
+        time.sleep(0.05)
+
+
 @contextmanager
 def _syncer(demo: Demo) -> Iterator[None]:
     """The process syncer, a program of its own; ended with its children at the end of the story."""
@@ -222,6 +231,7 @@ def _syncer(demo: Demo) -> Iterator[None]:
         argv = [sys.executable, "-m", "gitslo", "syncer", "--config", str(demo.config)]
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
+            _wait_for_syncer(demo, child)
             yield
         finally:
             child.terminate()

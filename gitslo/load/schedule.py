@@ -124,6 +124,8 @@ class Schedule:
 def _inverse(stretch: _Stretch, area: float) -> float:
     """The time after the stretch's start at which its integral reaches `area`, in the form that never cancels."""
     root = math.sqrt(max(0.0, stretch.low * stretch.low + 2.0 * stretch.slope * area))
+    if not stretch.low + root:
+        return 0.0  # due at the very start of a ramp from 0
     return min(2.0 * area / (stretch.low + root), stretch.end - stretch.start)
 
 

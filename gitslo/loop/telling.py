@@ -21,11 +21,14 @@ from gitslo.core.steps import (
     Write,
 )
 from gitslo.errors import Conflict, GitsloError, Refused, Retry
+from gitslo.model import ChangeKind
 from gitslo.ports import Event
 
 __all__ = ["describe", "of_poll", "of_problem", "of_stay"]
 
 Fields = dict[str, str | int | float | bool | None]
+
+NOUNS: Final = {ChangeKind.PROMOTE: "promotion", ChangeKind.REVERT: "revert"}
 
 WRITE_EVENTS: Final = {
     "claim": "run.claimed",
@@ -54,13 +57,13 @@ def describe(o: Observation, step: Step) -> Event | None:
             return Event("change.proposed", name, step.message, {"kind": step.draft.kind.value, "state": "proposed"})
         case PushChange(change):
             where = "the branch" if step.direct else change.branch
-            message = f"{change.kind} published as {change.commit[:12]} on {where}"
+            message = f"{NOUNS[change.kind]} published as {change.commit[:12]} on {where}"
             return Event("change.pushed", name, message, {"kind": change.kind.value, "commit": change.commit})
         case OpenPullRequest(change):
-            message = f"pull request of the {change.kind} is open"
+            message = f"the pull request of the {NOUNS[change.kind]} is open"
             return Event("change.pull_request", name, message, {"kind": change.kind.value})
         case MergePullRequest(change, number):
-            message = f"pull request {number} merged: {change.kind}"
+            message = f"pull request {number} is merged: {NOUNS[change.kind]}"
             return Event("change.merged", name, message, {"kind": change.kind.value, "pull_request": number})
         case ClosePullRequest(number, reason):
             return Event("change.closed", name, f"pull request {number} closed: {reason}", {"pull_request": number})

@@ -121,7 +121,7 @@ def test_cat_replies_are_read_in_any_pieces(size) -> None:
 @pytest.mark.parametrize("out", [b"x" * 2000, b"nonsense\n", b"a b c\n"])
 def test_cat_replies_that_are_none_are_damage(out) -> None:
     """Whatever else a broken Git prints."""
-    with pytest.raises(ValueError, match="header|int"):
+    with pytest.raises(ValueError, match=r"header|int"):
         CatReplies((True,)).feed(out)
 
 

@@ -146,7 +146,12 @@ def test_a_later_entry_has_a_parent() -> None:
 
     assert decode(files, key=KEY, parent=PARENT, **WHERE) == second
     assert "entry 1 has an entry before it" in refusal(encoded(key=None), key=None, parent=PARENT)
-    for state, parent in ((second, None), (STATE, PARENT), (replace(STATE, entry=0), None)):
+    for state, parent in (
+        (second, None),
+        (STATE, PARENT),
+        (replace(STATE, entry=0), None),
+        (replace(STATE, entry=0), PARENT),
+    ):
         with pytest.raises(ValueError, match="cannot follow"):
             encoded(state, parent=parent)
 
@@ -167,6 +172,7 @@ def sums(state: EnvironmentState) -> list[tuple[int, int, int]]:
         (3, 1, 60, "h" * 100_000, 1, ["", 100_000, 100_000]),
         (3, 4, 60, "h" * 120_000, 1, ["", 120_000, 120_000]),
         (5, 6, 900, "h" * 1000, 2, [""] * 5),
+        (10, 6, 900, "", 4, [""] * 10),
         (8, 40, 900, "", 32, [""] * 8),
         (2, 1, 60, "h" * 300_000, 1, ["", ""]),
     ],

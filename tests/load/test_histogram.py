@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 from hdrh.histogram import HdrHistogram
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitslo.load.histogram import Histogram, fold, needed, quantile
 from gitslo.model import Percentiles, Seconds
 
+PROPERTY = settings(derandomize=True, database=None, deadline=None, max_examples=200)
 LONGEST = Seconds(60.0)
 samples = st.lists(st.floats(0.0, 59.0), max_size=200)
 
@@ -22,6 +23,7 @@ def histogram(values: list[float]) -> Histogram:
     return Histogram.of(counts, LONGEST)
 
 
+@PROPERTY
 @given(samples)
 def test_folding_is_what_the_library_would_record(values):
     """Rounding in our fold is HDR's own: the same histogram as recording one by one."""
@@ -32,6 +34,7 @@ def test_folding_is_what_the_library_would_record(values):
     assert histogram(values).encoded() == direct.encode().decode()
 
 
+@PROPERTY
 @given(st.lists(samples, max_size=5))
 def test_merging_shards_is_recording_at_once(shards):
     """The merge of N encoded shards holds the same counts as one histogram of everything."""
@@ -43,6 +46,7 @@ def test_merging_shards_is_recording_at_once(shards):
     assert (merged.counts(), merged.total) == (whole.counts(), whole.total)
 
 
+@PROPERTY
 @given(st.lists(st.floats(0.0, 59.0), min_size=1, max_size=300), st.sampled_from([0.5, 0.9, 0.99, 1.0]))
 def test_a_quantile_is_the_value_of_its_rank(values, p):
     """Rank ceil(p * n), within the 0.1 % (or 1 us) that three digits leave."""

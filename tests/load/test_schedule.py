@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitslo.load.schedule import Schedule, interleave
 from gitslo.model import LoadStage, StageForm
 from tests.load.jobs import hold, ramp
 
+PROPERTY = settings(derandomize=True, database=None, deadline=None, max_examples=200)
 rates = st.floats(0.0, 500.0) | st.integers(0, 500).map(float)
 lengths = st.floats(0.01, 8.0) | st.integers(1, 8).map(float)
 stages = st.lists(st.builds(LoadStage, st.sampled_from(StageForm), rates, lengths), min_size=1, max_size=5)
 
 
+@PROPERTY
 @given(stages)
 def test_the_count_is_the_integral_of_the_rate(given_stages):
     """As many arrivals as the area under the rate, to the nearest whole number."""
@@ -29,6 +31,7 @@ def test_the_count_is_the_integral_of_the_rate(given_stages):
     assert abs(Schedule(given_stages).count() - area) <= 0.5 + 1e-6
 
 
+@PROPERTY
 @given(stages)
 def test_moments_are_monotone_and_inside(given_stages):
     """Nothing is due before the start, after the end, or before its predecessor."""
@@ -40,6 +43,7 @@ def test_moments_are_monotone_and_inside(given_stages):
     assert all(0.0 <= moment <= schedule.duration + 1e-9 for moment in moments)
 
 
+@PROPERTY
 @given(stages, st.integers(1, 7))
 def test_the_union_of_the_shards_is_the_unsharded_schedule(given_stages, shards):
     """Worker w owns arrivals i mod W = w: together they send exactly what one would have sent."""
@@ -50,6 +54,7 @@ def test_the_union_of_the_shards_is_the_unsharded_schedule(given_stages, shards)
     assert sorted(moment for part in parts for moment in part) == schedule.moments(0, count)
 
 
+@PROPERTY
 @given(stages, st.lists(st.floats(0.0, 20.0), max_size=3))
 def test_blocks_cut_the_schedule_and_lose_nothing(given_stages, edges):
     """Blocks are neighbours, lie in one second each, and cross no edge."""
@@ -88,6 +93,7 @@ def test_a_pause_is_a_hold_at_zero():
     assert schedule.moments(10, 11) == pytest.approx([6.05])
 
 
+@PROPERTY
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=6))
 def test_interleaving_keeps_the_weights(weights):
     """In one period every endpoint comes exactly as often as its weight says."""
@@ -107,3 +113,10 @@ def test_senseless_weights_are_refused(weights):
     """A weight that is no share of anything is an error, not a guess."""
     with pytest.raises(ValueError, match="weights"):
         interleave(weights)
+
+
+def test_an_arrival_may_be_due_where_a_ramp_starts_at_zero():
+    """An integral of exactly i + 1/2 at the foot of a ramp is a moment like any other."""
+    schedule = Schedule([ramp(1, 1), ramp(0, 2), ramp(1, 1)])
+
+    assert schedule.moments(0, schedule.count()) == pytest.approx([1.0, 3.0], abs=1e-6)

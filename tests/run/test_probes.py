@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import grpc
 import pytest
@@ -216,6 +220,68 @@ def test_proxies_of_the_environment_are_not_used(shop, monkeypatch, free_port) -
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free_port}")
 
     assert look(check(), shop[0]).ready
+
+
+# --------------------------------------------------------------------------- TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> tuple[str, str]:
+    """A certificate of shop.dev.svc and its key; it is its own authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    wanted = ("-subj", "/CN=shop.dev.svc", "-addext", "subjectAltName=DNS:shop.dev.svc", "-days", "2")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    subprocess.run([*command, "-keyout", key, "-out", cert, *wanted], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.fixture
+def tls_shop(certificate) -> Iterator[Address]:
+    server = Server(("127.0.0.1", 0), type("Here", (Shop,), {"seen": []}))
+    server.daemon_threads = True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield ("127.0.0.1", server.server_address[1])
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_tls_is_verified_against_the_plans_host(tls_shop, certificate, monkeypatch) -> None:
+    """Whatever address is connected to, the certificate must be the named host's, of a known authority."""
+    trusted = replace(SHOP, tls=True)
+    untrusted = look(check(), tls_shop, trusted)
+    monkeypatch.setenv("SSL_CERT_FILE", certificate[0])
+    other = look(check(), tls_shop, replace(trusted, host="till.dev.svc"))
+
+    assert look(check(), tls_shop, trusted) == Readied(ready=True)
+    assert (untrusted.ready, other.ready) == (False, False)
+    assert "certificate verify failed" in untrusted.reason
+    assert "not valid for 'till.dev.svc'" in other.reason
+
+
+def test_grpc_over_tls_is_verified_likewise(certificate, monkeypatch) -> None:
+    """The same authorities and the same name."""
+    server = grpc.server(ThreadPoolExecutor(2))
+    health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+    cert, key = (Path(name).read_bytes() for name in certificate)
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, cert)]))
+    server.start()
+    target = Target("shop", TargetScheme.GRPC, "shop.dev.svc", 9090, tls=True)
+    whole = GrpcHealthReadiness("shop", "", Seconds(30.0))
+    monkeypatch.setenv("SSL_CERT_FILE", certificate[0])
+    try:
+        trusted = look(whole, ("127.0.0.1", port), target)
+        other = look(whole, ("127.0.0.1", port), replace(target, host="till.dev.svc"), Seconds(2.0))
+    finally:
+        server.stop(None).wait()
+
+    assert trusted == Readied(ready=True)
+    assert not other.ready
 
 
 # --------------------------------------------------------------------------- TCP

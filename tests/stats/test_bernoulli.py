@@ -51,7 +51,7 @@ def _cases() -> list[tuple[int, int, float]]:
     cases = []
     for limit in LIMITS:
         for _ in range(12):
-            total = int(10 ** ((6 if limit >= 0.001 else 5) * chosen()))
+            total = int(10 ** ((6 if limit >= 0.005 else 4) * chosen()))
             sigma = math.sqrt(total * limit * (1 - limit))
             bad = round(total * limit + (24 * chosen() - 12) * sigma)
             cases.append((min(total, max(0, bad)), total, limit))

@@ -1,0 +1,36 @@
+"""Reads any contract file of the test data, as its name says: `pipeline-...`, `plan-...`, `operator-...`, `yaml-...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gitslo.config import parse_operator
+from gitslo.core.parse_pipeline import parse_pipeline
+from gitslo.core.parse_plan import parse_plan
+from gitslo.errors import Problem, Refused
+
+GOLDEN = Path(__file__).parent / "golden"
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+def no_files(path: str) -> bytes:
+    raise Refused(Problem("there is no such file", file=path))
+
+
+def read(kind: str, data: bytes, file: str = "input.yaml") -> object:
+    match kind:
+        case "plan":
+            return parse_plan(data, file=file, read_file=no_files)
+        case "operator":
+            return parse_operator(data, file=file)
+        case _:
+            return parse_pipeline(data, file=file)
+
+
+def said(kind: str, data: bytes, file: str = "input.yaml") -> str:
+    """What the author of a file is told; empty where nothing is wrong."""
+    try:
+        read(kind, data, file)
+    except Refused as refused:
+        return "".join(f"{problem}\n" for problem in refused.problems)
+    return ""
