@@ -81,7 +81,7 @@ class HttpClient:
             return asyncio.run(self._get(target, path, address, timeout, headers, cap))
         except TimeoutError:
             raise Retry(f"no whole answer within {timeout:g} s") from None
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise Retry(f"not a usable URL: {_line(error)}") from error
         except httpx.ConnectError as error:
             raise Retry(f"no connection to {target.host}:{target.port}: {_line(error)}") from error

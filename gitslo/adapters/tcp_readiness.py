@@ -18,6 +18,8 @@ class TcpProbe:
         try:
             with socket.create_connection(address, timeout):
                 return Readied(ready=True)
+        except UnicodeError:
+            return Readied(ready=False, reason=f"{address[0]!r} is no host name")
         except OSError as error:
-            reason = error.strerror or str(error) or "no connection in time"
+            reason = error.strerror or "no connection in time"
             return Readied(ready=False, reason=f"no connection to `{check.target}` on port {address[1]}: {reason}")

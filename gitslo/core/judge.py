@@ -284,12 +284,10 @@ def _why_undecided(
         return "no request was counted for it"
     if _log(log_e_fail, sums.open_fail, objective) >= needs.fail:
         return f"the numbers would decide a fail, but {_first(attempt.no_fail for attempt in attempts)}"
-    if _log(log_e_pass, sums.shown, objective) >= needs.succeed and any(a.no_pass for a in attempts):
-        blocked = _log(log_e_pass, sums.succeed, objective) < needs.succeed or sums.judged < plan.judge.min_duration
-        if blocked:
-            return f"the numbers would decide a pass, but {_first(attempt.no_pass for attempt in attempts)}"
     if _log(log_e_pass, sums.succeed, objective) >= needs.succeed:
         return f"judged for {duration(sums.judged)} of the {duration(plan.judge.min_duration)} that a pass needs"
+    if _log(log_e_pass, sums.shown, objective) >= needs.succeed:
+        return f"the numbers would decide a pass, but {_first(attempt.no_pass for attempt in attempts)}"
     found = sums.shown.bad / sums.shown.total
     allowed = objective.allowed
     if found <= allowed:

@@ -45,7 +45,7 @@ _BYTES = {
     "B": 1,
 }
 
-_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
+_NUMBER = r"[0-9]{1,19}(?:\.[0-9]{1,15})?"
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>{_NUMBER}){unit}(?![a-z]))?" for unit in _SECONDS))
 _RATE = re.compile(rf"({_NUMBER})/(ms|s|m|h|d)")
 _SHARE = re.compile(rf"({_NUMBER})%")

@@ -52,7 +52,17 @@ from gitslo.core.yamlnodes import (
     pointer_to,
     resolve,
 )
-from gitslo.core.yamltext import BANNED, decode, in_words, mark_at, not_printable
+from gitslo.core.yamltext import (
+    BANNED,
+    CONTRACT,
+    MANIFEST,
+    PIPELINE,
+    Budget,
+    decode,
+    in_words,
+    mark_at,
+    not_printable,
+)
 from gitslo.errors import Problem, Refused
 
 __all__ = [
@@ -75,29 +85,6 @@ __all__ = [
     "read_documents",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How much one file may weigh.
-
-    Attributes:
-        bytes: of the file; also bounds the text that aliases unfold to, at four times this.
-        depth: of nested lists and mappings; aliases count with the depth of what they stand for.
-        nodes: lists, mappings, keys, values and documents; an alias counts as all that it stands for, each time.
-        aliases: whether anchors, aliases and merge keys are understood at all.
-        documents: whether several documents are.
-    """
-
-    bytes: int
-    depth: int
-    nodes: int
-    aliases: bool
-    documents: bool
-
-
-CONTRACT = Budget(bytes=256 * 1024, depth=32, nodes=20_000, aliases=False, documents=False)
-PIPELINE = Budget(bytes=1024 * 1024, depth=32, nodes=100_000, aliases=False, documents=False)
-MANIFEST = Budget(bytes=256 * 1024, depth=32, nodes=20_000, aliases=True, documents=True)
 
 _UNFOLDED = 4
 """How many times the byte budget aliases may unfold to."""

@@ -1,13 +1,48 @@
-"""Bytes -> printable text, before any parser sees it. `gitslo.core.yamlsafe` is its caller."""
+"""Bytes -> printable text, before any parser sees it, and how much of it is read. Used by `gitslo.core.yamlsafe`."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from gitslo.core.yamlnodes import Mark
 from gitslo.errors import Problem, Refused
 
-__all__ = ["BANNED", "decode", "in_words", "mark_at", "not_printable"]
+__all__ = [
+    "BANNED",
+    "CONTRACT",
+    "MANIFEST",
+    "PIPELINE",
+    "Budget",
+    "decode",
+    "in_words",
+    "mark_at",
+    "not_printable",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much one file may weigh.
+
+    Attributes:
+        bytes: of the file; also bounds the text that aliases unfold to, at four times this.
+        depth: of nested lists and mappings; aliases count with the depth of what they stand for.
+        nodes: lists, mappings, keys, values and documents; an alias counts as all that it stands for, each time.
+        aliases: whether anchors, aliases and merge keys are understood at all.
+        documents: whether several documents are.
+    """
+
+    bytes: int
+    depth: int
+    nodes: int
+    aliases: bool
+    documents: bool
+
+
+CONTRACT = Budget(bytes=256 * 1024, depth=32, nodes=20_000, aliases=False, documents=False)
+PIPELINE = Budget(bytes=1024 * 1024, depth=32, nodes=100_000, aliases=False, documents=False)
+MANIFEST = Budget(bytes=256 * 1024, depth=32, nodes=20_000, aliases=True, documents=True)
 
 BANNED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters

@@ -21,7 +21,12 @@ BUSY = 0.8
 
 
 def tolerated_lag(limits: Sequence[float]) -> float:
-    """Seconds of our own lag that numbers may bear: 1 ms, or 10 % of the tightest latency limit where that is more."""
+    """Seconds of our own lag that numbers may bear: 1 ms, or 10 % of the tightest limit where that is more.
+
+    Args:
+        limits: seconds: what a latency objective limits, and the time-out for an objective on errors, which contains no
+            other limit on latency.
+    """
     return max(0.001, 0.1 * min(limits)) if limits else 0.001
 
 

@@ -210,6 +210,7 @@ class Pool:
         self._tls = _tls_context() if assignment.target.tls else None
         self._name = assignment.target.host if assignment.target.tls else None
         self._class = HeadConnection if any(e.method == "HEAD" for e in assignment.endpoints) else Connection
+        self._reached = False
         self._closing = False
 
     # ------------------------------------------------------------ arrivals
@@ -263,7 +264,7 @@ class Pool:
         pending = self.pending
         while pending and now - pending[0][1] - pending[0][2] >= self._timeout:
             cell, _, lag = pending.popleft()
-            kind = "not sent: no free connection" if self._open else self.trouble or "connect: timed out"
+            kind = "not sent: no free connection" if self._reached else self.trouble or "connect: timed out"
             self.recorder.never_sent(cell, lag, kind)
         for connection in [c for c in self._open if c.cell is not None]:
             if now - connection.intended - connection.lag >= self._timeout:
@@ -303,6 +304,7 @@ class Pool:
         if self._closing:
             connection.drop()
             return
+        self._reached = True
         self._open.add(connection)
         if self.pending or self.hungry is None:
             self.idle(connection)

@@ -118,7 +118,7 @@ class Merger:
         """The result of all shards that came to their end; `lost` says why others did not."""
         ends = [self.ends[shard] for shard in sorted(self.ends)]
         section = self._job.section
-        limits = tuple(o.limit for o in self._job.objectives if o.metric is Metric.LATENCY)
+        limits = tuple(o.limit if o.metric is Metric.LATENCY else section.timeout for o in self._job.objectives)
         everything = range(len(section.endpoints))
         lag = self._histogram(ends, everything, "lag")
         gate = examine(ends, lost, lag.quantile(0.99), tolerated_lag(limits), self._closed)

@@ -11,7 +11,7 @@ CASES = sorted(folder for folder in GOLDEN.iterdir() if folder.is_dir())
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_mistake_is_told_in_these_words(case: Path) -> None:
-    """A wrong file's author is told exactly what stands in `expected.txt`: place, pointer, what was expected, a hint."""
+    """A wrong file's author is told what stands in `expected.txt`: place, pointer, what was expected, a hint."""
     told = said(case.name.partition("-")[0], (case / "input.yaml").read_bytes())
 
     assert (case / "expected.txt").read_text(encoding="utf-8") == told

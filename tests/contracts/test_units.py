@@ -128,7 +128,8 @@ def test_sizes_come_back(size: int) -> None:
         ("1h30m", format_duration(Seconds(5400.0))), ("250ms", format_duration(Seconds(0.25))),
         ("0s", format_duration(Seconds(0.0))), ("1m0.5s", format_duration(Seconds(60.5))),
         ("30/m", format_rate(RatePerSecond(0.5))), ("200/s", format_rate(RatePerSecond(200.0))),
-        ("0.5%", format_share(Share(0.005))), ("5GiB", format_size(ByteCount(5 * 1024**3))), ("1000", format_size(ByteCount(1000))),
+        ("0.5%", format_share(Share(0.005))), ("5GiB", format_size(ByteCount(5 * 1024**3))),
+        ("1000", format_size(ByteCount(1000))),
     ],
 )  # fmt: skip
 def test_people_read_round_numbers(expected: str, text: str) -> None:

@@ -277,7 +277,9 @@ def test_the_measured_values_are_the_share_and_the_quantile() -> None:
     counts = ((ERRORS, 5, 1000), (LATENCY, 0, 1000), ("browse.latency.p97 < 1s", 0, 1000))
     of = plan(errors(), latency(), latency("browse.latency.p97 < 1s", 1.0, 0.97))
     earlier = Evidence((replace(evidence(*counts), loads=(summary,)),))
-    judged = end(evidence((ERRORS, 0, 1000), attempt=2), of=of, earlier=earlier)
+    others = (replace(summary, load="pay"), replace(summary, latency=Percentiles()))
+    current = replace(evidence((ERRORS, 0, 1000), attempt=2), loads=others)
+    judged = end(current, of=of, earlier=earlier)
 
     assert [finding.measured for finding in judged.findings] == [0.0025, 0.12, None]
 

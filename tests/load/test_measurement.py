@@ -102,10 +102,10 @@ def test_what_was_never_sent_has_failed_and_stands_at_the_time_out():
     kinds = dict(summary.errors)
 
     assert sum(kinds.values()) == bad(found) == total(found) == summary.requests == 500
-    assert kinds["timeout"] == received < 400
-    assert kinds["not sent: no free connection"] == 500 - received
+    assert set(kinds) == {"timeout", "not sent: no free connection"}
+    assert received <= kinds["timeout"] < 400, "one that was sent as it timed out may not have left us"
     assert abs((summary.latency.p50 or 0) - 0.4) < 0.001
-    assert round(summary.achieved_rate) == round(received / 0.5)
+    assert round(summary.achieved_rate) == round(kinds["timeout"] / 0.5)
     assert found.result.no_pass == (), "the target held it back, and its failures say so"
 
 

@@ -167,9 +167,11 @@ def test_nobody_listens(free_port) -> None:
     assert found.reason.startswith("no connection to shop.dev.svc:8080")
 
 
-def test_a_name_that_does_not_resolve() -> None:
-    """Neither is a name that nobody knows."""
-    assert not look(check(), ("nowhere.invalid", 80)).ready
+@pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 70 + ".invalid", "a b"])
+@pytest.mark.parametrize("readiness", [check(), TcpReadiness("shop", SOON)], ids=["http", "tcp"])
+def test_a_name_that_does_not_resolve(host, readiness) -> None:
+    """Neither is a name that nobody knows, nor one that is none."""
+    assert not look(readiness, (host, 80)).ready
 
 
 def test_a_trickling_server_is_cut_off() -> None:
