@@ -54,7 +54,9 @@ class Shard:
         self._deadline = received + assignment.deadline
         requests = [render(endpoint, assignment.target, assignment.run_id) for endpoint in assignment.endpoints]
         self._recorder = Recorder(requests, assignment.limits, assignment.timeout)
-        tolerance = tolerated_lag([assignment.timeout if limit.above is None else limit.above for limit in assignment.limits])
+        tolerance = tolerated_lag(
+            [assignment.timeout if limit.above is None else limit.above for limit in assignment.limits]
+        )
         self.pool = Pool(assignment, self._recorder, tolerance)
         self._schedule = Schedule(assignment.stages)
         pattern = interleave([endpoint.weight for endpoint in assignment.endpoints])

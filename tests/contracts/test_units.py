@@ -21,10 +21,18 @@ from gitslo.model import ByteCount, RatePerSecond, Seconds, Share
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("250ms", 0.25), ("2m", 120.0), ("6h", 21600.0), ("1m30s", 90.0), ("0s", 0.0), ("1.5s", 1.5), ("0.1ms", 0.0001),
-        ("1d2h3m4s5ms", 93784.005), ("1m500ms", 60.5), ("366d", 31622400.0),
+        ("250ms", 0.25),
+        ("2m", 120.0),
+        ("6h", 21600.0),
+        ("1m30s", 90.0),
+        ("0s", 0.0),
+        ("1.5s", 1.5),
+        ("0.1ms", 0.0001),
+        ("1d2h3m4s5ms", 93784.005),
+        ("1m500ms", 60.5),
+        ("366d", 31622400.0),
     ],
-)  # fmt: skip
+)
 def test_durations(text: str, seconds: float) -> None:
     """A number and a unit, or several from large to small; exactly the number that was written."""
     assert seconds == parse_duration(text)
@@ -83,11 +91,20 @@ def test_sizes(text: str, size: int) -> None:
 @pytest.mark.parametrize(
     ("parse", "text"),
     [
-        (parse_rate, "200"), (parse_rate, "200/"), (parse_rate, "2000000000/s"), (parse_rate, "-1/s"),
-        (parse_share, "1"), (parse_share, "101%"), (parse_share, "1 %"), (parse_share, "nan%"),
-        (parse_size, "5GB/s"), (parse_size, "0.3B"), (parse_size, "9000000TiB"), (parse_size, "5 GiB"),
+        (parse_rate, "200"),
+        (parse_rate, "200/"),
+        (parse_rate, "2000000000/s"),
+        (parse_rate, "-1/s"),
+        (parse_share, "1"),
+        (parse_share, "101%"),
+        (parse_share, "1 %"),
+        (parse_share, "nan%"),
+        (parse_size, "5GB/s"),
+        (parse_size, "0.3B"),
+        (parse_size, "9000000TiB"),
+        (parse_size, "5 GiB"),
     ],
-)  # fmt: skip
+)
 def test_other_quantities_are_refused(parse, text: str) -> None:
     """What has no unit, too many digits or too large a value is refused."""
     with pytest.raises(Refused):
@@ -125,13 +142,17 @@ def test_sizes_come_back(size: int) -> None:
 @pytest.mark.parametrize(
     ("expected", "text"),
     [
-        ("1h30m", format_duration(Seconds(5400.0))), ("250ms", format_duration(Seconds(0.25))),
-        ("0s", format_duration(Seconds(0.0))), ("1m0.5s", format_duration(Seconds(60.5))),
-        ("30/m", format_rate(RatePerSecond(0.5))), ("200/s", format_rate(RatePerSecond(200.0))),
-        ("0.5%", format_share(Share(0.005))), ("5GiB", format_size(ByteCount(5 * 1024**3))),
+        ("1h30m", format_duration(Seconds(5400.0))),
+        ("250ms", format_duration(Seconds(0.25))),
+        ("0s", format_duration(Seconds(0.0))),
+        ("1m0.5s", format_duration(Seconds(60.5))),
+        ("30/m", format_rate(RatePerSecond(0.5))),
+        ("200/s", format_rate(RatePerSecond(200.0))),
+        ("0.5%", format_share(Share(0.005))),
+        ("5GiB", format_size(ByteCount(5 * 1024**3))),
         ("1000", format_size(ByteCount(1000))),
     ],
-)  # fmt: skip
+)
 def test_people_read_round_numbers(expected: str, text: str) -> None:
     """Formatted as a person would write it."""
     assert expected == text

@@ -13,7 +13,7 @@ import pytest
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.model import ByteCount
 from gitslo.ports import RefUpdate
-from gitslo.testing.git_server import BareRepository, Fault, GitServer
+from gitslo.testing.git_server import BareRepository, GitServer
 from tests.git.audit import processes
 from tests.git.worlds import PASSWORD, USERNAME, client
 
@@ -204,7 +204,7 @@ def test_a_time_out_ends_everything_that_was_started(tmp_path) -> None:
         hooks={"pre-receive": f"#!/bin/sh\ntrap '' TERM\nsh -c 'echo up > {started}; exec sleep {marker}' &\nwait\n"},
     )
     tip = bare.commit({"a": b"1"})
-    repository = client(bare.url, tmp_path / "cache", timeout=1.5)
+    repository = client(bare.url, tmp_path / "cache", timeout=4.0)
     repository.fetch(repository.list_refs())
 
     fifo = os.open(started, os.O_RDONLY | os.O_NONBLOCK)
@@ -222,13 +222,17 @@ def test_a_time_out_ends_everything_that_was_started(tmp_path) -> None:
     assert ([fifo], True, []) == (ready, while_hanging > 0, left)
 
 
-def test_an_endless_answer_is_cut_off(tmp_path, git_server, bare_repository) -> None:
-    """A server that never stops talking is left at the time-out."""
-    bare_repository.commit({"a": b"1"})
-    git_server.fault = lambda _: Fault.HANG
+def test_an_answer_beyond_its_budget_is_cut_off(tmp_path, bare_repository) -> None:
+    """Somebody commits with a message of 40 MiB: refused within the budget, and everything else still works."""
+    tip = bare_repository.commit({"a": b"1"}, "x" * (40 << 20))
+    repository = client(bare_repository.url, tmp_path / "cache")
+    repository.list_refs()
+    repository.fetch({"refs/heads/main": tip})
+    before = children()
 
-    with pytest.raises(Retry):
-        client(git_server.url("shop.git"), tmp_path / "cache", timeout=0.5).list_refs()
+    with pytest.raises(Refused):
+        repository.commit_info([tip])
+    assert ("100644", before) == (repository.resolve(tip, ["a"])["a"].mode, children())
 
 
 def test_threads_share_one_repository(tmp_path, bare_repository) -> None:

@@ -10,7 +10,7 @@ from gitslo.ports import RefUpdate
 from tests.git.worlds import git_world
 
 LEDGER = "refs/gitslo/shop/dev"
-KINDS = ("file", "http", "http without atomic pushes")
+KINDS = ("file", "http")
 
 
 @pytest.mark.parametrize("kind", KINDS)

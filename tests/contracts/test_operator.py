@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+
+import pytest
+
+from gitslo.config import (
+    CommandConfig,
+    ContainerConfig,
+    Credentials,
+    Operator,
+    ProcessConfig,
+    RepositoryConfig,
+    Secret,
+    SecretRef,
+    load_operator,
+    parse_operator,
+)
+from gitslo.errors import Refused
+from gitslo.model import Allowed, Ceilings
+
+LEAST = "schema: gitslo/v1\nrepositories:\n  - {name: shop, url: https://git.example.com/acme/shop.git}\n"
+
+WHOLE = """\
+schema: gitslo/v1
+instance: gitslo-0
+repositories:
+  - name: shop
+    url: https://git.example.com:8443/acme/shop-env.git
+    branch: release/1.x
+    poll: 1m
+    credentials: {username: gitslo, password: {env: GIT_TOKEN}}
+    forge: local
+    ledger: {namespace: refs/heads/gitslo-ledger/, key: {file: /run/secrets/ledger.key}}
+    author: {name: "gitslo bot", email: gitslo@example.com}
+    allow: {environments: ["checkout/*"], targets: ["*.shop-dev.svc"]}
+    process:
+      state: /var/lib/gitslo/shop
+      containers:
+        example/app: {argv: [/bin/app, "--port={port}"], environment: [PORT, FEATURE_*], arguments: [--verbose]}
+        example/web: {argv: [web], arguments: true}
+        example/bare: {argv: [bare], arguments: false}
+  - {name: other, url: "file:///srv/git/other.git"}
+ceilings: {rate: 2000/s, duration: 15m, connections: 500, bytes: 5GiB, concurrent_runs: 4, pushes_per_minute: 60}
+commands: {page-us: {argv: [/bin/page, --urgent], timeout: 10s}, log: {argv: [logger]}}
+serve: {listen: "[::1]:8080"}
+"""
+
+
+def test_everything_that_is_said_is_understood() -> None:
+    """Each field of the operator's file stands in its data."""
+    expected = Operator(
+        instance="gitslo-0",
+        repositories=(
+            RepositoryConfig(
+                name="shop",
+                url="https://git.example.com:8443/acme/shop-env.git",
+                branch="release/1.x",
+                poll=60.0,
+                credentials=Credentials("gitslo", SecretRef(env="GIT_TOKEN")),
+                ledger_namespace="refs/heads/gitslo-ledger",
+                ledger_key=SecretRef(file="/run/secrets/ledger.key"),
+                author_name="gitslo bot",
+                author_email="gitslo@example.com",
+                forge="local",
+                process=ProcessConfig(
+                    Path("/var/lib/gitslo/shop"),
+                    (
+                        ContainerConfig(
+                            "example/app", ("/bin/app", "--port={port}"), ("PORT", "FEATURE_*"), ("--verbose",)
+                        ),
+                        ContainerConfig("example/web", ("web",), (), ("*",)),
+                        ContainerConfig("example/bare", ("bare",)),
+                    ),
+                ),
+                allowed=Allowed(("checkout/*",), ("*.shop-dev.svc",)),
+            ),
+            RepositoryConfig(
+                name="other",
+                url="file:///srv/git/other.git",
+                branch="main",
+                poll=30.0,
+                credentials=None,
+                ledger_namespace="refs/gitslo",
+                ledger_key=None,
+                author_name="gitslo",
+                author_email="gitslo@localhost",
+                forge="local",
+                process=None,
+                allowed=Allowed(),
+            ),
+        ),
+        ceilings=Ceilings(2000.0, 900.0, 500, 5 * 1024**3, 4, 60),
+        commands={
+            "page-us": CommandConfig("page-us", ("/bin/page", "--urgent"), 10.0),
+            "log": CommandConfig("log", ("logger",), 30.0),
+        },
+        listen="[::1]:8080",
+    )
+
+    assert expected == parse_operator(WHOLE.encode(), file="operator.yaml")
+
+
+def test_what_is_left_out_is_cautious() -> None:
+    """No host may be called, nothing listens, no command exists; the instance is the machine's own name."""
+    found = parse_operator(LEAST.encode(), file="f")
+
+    assert (Allowed(("*",), ()), None, {}, Ceilings()) == (
+        found.repositories[0].allowed,
+        found.listen,
+        found.commands,
+        found.ceilings,
+    )
+    assert found.instance
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """One line, not a traceback; the same for a folder."""
+    with pytest.raises(Refused, match=r"nowhere\.yaml: the operator's file cannot be read: No such file"):
+        load_operator(tmp_path / "nowhere.yaml")
+    with pytest.raises(Refused, match="cannot be read"):
+        load_operator(tmp_path)
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    """From disk, with the path in the messages."""
+    path = tmp_path / "operator.yaml"
+    path.write_text(WHOLE, encoding="utf-8")
+
+    assert parse_operator(WHOLE.encode(), file="f") == load_operator(path)
+
+
+# --------------------------------------------------------------------------- secrets
+
+
+def test_a_secret_is_not_shown() -> None:
+    """Neither printed nor formatted nor pickled; only `reveal` gives it."""
+    secret = Secret("hunter2")
+
+    assert (["***"] * 4, "hunter2") == ([str(secret), repr(secret), f"{secret}", f"{[secret]}"[1:-1]], secret.reveal())
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    with pytest.raises(TypeError):
+        copy.copy(secret)
+
+
+def test_a_secret_is_read_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a variable or a file, when it is needed; one line break at a file's end is not part of it."""
+    path = tmp_path / "key"
+    path.write_bytes(b" pass word \n")
+    monkeypatch.setenv("TOKEN", "hunter2")
+
+    assert ("hunter2", " pass word ") == (
+        SecretRef(env="TOKEN").resolve().reveal(),
+        SecretRef(file=str(path)).resolve().reveal(),
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff", b"x" * 70_000, None])
+def test_a_secret_that_is_none_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    """Missing, empty, too large or no text: said with the path, never with the content."""
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Refused, match="key: the secret"):
+        SecretRef(file=str(path)).resolve()
+
+
+def test_a_variable_that_is_not_set_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said by its name."""
+    monkeypatch.delenv("GITSLO_NO_SUCH", raising=False)
+    with pytest.raises(Refused, match="GITSLO_NO_SUCH is not set"):
+        SecretRef(env="GITSLO_NO_SUCH").resolve()
+
+
+# --------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ssh://git@h/x",
+        "git@h:x.git",
+        "ext::sh -c id",
+        "--upload-pack=id",
+        "file://x",
+        "file:///",
+        "file:///-x",
+        "file:///a/../b",
+        "git://h/x",
+        "https://h",
+        "https://h/",
+        "https://h/a/../b",
+        "https://u@h/x",
+        "https://u:p@h/x",
+        "https://h/x?a=b",
+        "https://h/x#a",
+        "http://127.1/x",
+        "https://h:99999/x",
+        "/srv/git/x",
+        "HTTPS://h/x",
+        "https://h//x",
+    ],
+)
+def test_urls_by_allow_list(url: str) -> None:
+    """file, http and https to one plain place; every other transport, option or spelling is refused (F19)."""
+    with pytest.raises(Refused, match="/repositories/0/url"):
+        parse_operator(f'schema: gitslo/v1\nrepositories: [{{name: a, url: "{url}"}}]\n'.encode(), file="f")
+
+
+@pytest.mark.parametrize(
+    "branch",
+    [
+        "-x",
+        "--upload-pack=x",
+        "a..b",
+        "a b",
+        "a~1",
+        "a^",
+        "a:b",
+        "a?",
+        "a*",
+        "a[",
+        "a\\\\b",
+        "/a",
+        "a/",
+        "a//b",
+        ".a",
+        "a/.b",
+        "a.lock",
+        "a.lock/b",
+        "a.",
+        "@",
+        "HEAD",
+        "a@{1}",
+        "refs/heads/main",
+        "gitslo/shop/dev/promote",
+        "ä",
+    ],
+)
+def test_branches_by_allow_list(branch: str) -> None:
+    """What Git, a shell or an option parser could take for something else is refused; so are gitslo's own branches."""
+    with pytest.raises(Refused, match="/repositories/0/branch"):
+        parse_operator(LEAST.replace("git}", f'git, branch: "{branch}"}}').encode(), file="f")
+
+
+@pytest.mark.parametrize("branch", ["main", "release/1.x", "a_b-c+d", "v1@2"])
+def test_plain_branches_are_taken(branch: str) -> None:
+    """Names as people give them."""
+    found = parse_operator(LEAST.replace("git}", f"git, branch: {branch}}}").encode(), file="f")
+
+    assert branch == found.repositories[0].branch
+
+
+@pytest.mark.parametrize(
+    "listen",
+    ["localhost:80", "127.0.0.1", ":80", "127.0.0.1:", "127.0.0.1:70000", "::1:80", "[127.0.0.1]:80", "127.0.0.1:-1"],
+)
+def test_an_address_to_listen_on_is_one(listen: str) -> None:
+    """An IP address and a port; a name would let a name service decide who is served."""
+    with pytest.raises(Refused, match="/serve/listen"):
+        parse_operator(f'{LEAST}serve: {{listen: "{listen}"}}\n'.encode(), file="f")
