@@ -18,8 +18,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gitslo.wiring_run import load_engine, readiness_probe
-
 from gitslo.adapters.git_repository import GitRepository
 from gitslo.adapters.local_forge import LocalForge
 from gitslo.loop import Controller, Settings
@@ -41,7 +39,7 @@ from gitslo.model import (
     Verdict,
 )
 from gitslo.ports import Expected, RefUpdate, SyncReport, SyncState
-from gitslo.wiring import SystemClock
+from gitslo.wiring_run import SystemClock, load_engine, readiness_probe
 
 SERVICES = int(sys.argv[1]) if len(sys.argv) > 1 else 500
 STAGES = ("dev", "prod")

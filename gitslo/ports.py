@@ -359,11 +359,14 @@ class Expected:
         revision: the branch's head.
         tree: the environment's tree there.
         release: what that tree carries.
+        carries: whether another commit of the branch carries the same tree, for a deployer that redeploys only when its
+            own folder changes.
     """
 
     revision: CommitId
     tree: str
     release: Release
+    carries: Callable[[CommitId], bool] = field(default=lambda _: False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import hashlib
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,9 @@ from gitslo.loop.attempts import Attempts
 from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.serve import Patrol, once, patrol
 from gitslo.loop.sight import Sight
-from gitslo.model import Instant, Seconds
+from gitslo.model import Seconds
 from gitslo.ports import Forge, Observer, Repository, Syncer
+from gitslo.wiring_run import SystemClock, load_engine, readiness_probe
 
 __all__ = [
     "Daemon",
@@ -39,18 +39,6 @@ __all__ = [
 
 JITTER = 0.1
 """Share of the poll interval that is added at random, so that many repositories are not polled at one moment."""
-
-
-class SystemClock:
-    """The machine's two clocks."""
-
-    def now(self) -> Instant:
-        """The present instant."""
-        return Instant(time.monotonic(), time.time())
-
-    def sleep(self, seconds: Seconds) -> None:
-        """Return after `seconds`."""
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +141,6 @@ def once_all(
 def _patrol(
     operator: Operator, config: RepositoryConfig, clock: SystemClock, observers: tuple[Observer, ...]
 ) -> Patrol:
-    from gitslo.wiring_run import load_engine, readiness_probe
-
     repository = open_repository(config)
     wake = threading.Event()
     controller = Controller(

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gitslo.core.escape import quiet
 from gitslo.core.steps import (
     Attempted,
     Attempting,
@@ -284,7 +285,7 @@ def _judge(o: Observation, run: Run, done: Attempted) -> Step:
 
 def _passed(o: Observation, state: EnvironmentState, run: Run) -> EnvironmentState:
     earlier = state.last_pass
-    limits = tuple(objective.text for objective in o.head.plan.objectives) if o.head.subject == run.subject else ()
+    limits = o.head.plan.limits() if o.head.subject.plan == run.subject.plan else ()
     state = replace(
         state,
         failing_revalidations=0,
@@ -790,7 +791,9 @@ def _permission(change: Change) -> str:
 
 
 def _status(o: Observation, commit: CommitId, state: StatusState, text: str) -> SetStatus | None:
-    description = text if len(text) <= STATUS_LENGTH else text[: STATUS_LENGTH - 1] + "…"
+    description = quiet(text)
+    if len(description) > STATUS_LENGTH:
+        description = description[: STATUS_LENGTH - 1] + "…"
     context = status_context(o.environment.name)
     key = f"status/{commit}/{context}/{state}/{description}"
     return None if key in o.told else SetStatus(Status(commit, context, state, description), key)

@@ -7,7 +7,7 @@ source or a fail implies one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,7 +16,7 @@ from gitslo.core.discover import tree_of
 from gitslo.core.render import loosened
 from gitslo.core.state import change_key
 from gitslo.core.steps import Draft, Head, LedgerView, Local, Observation, Proposal
-from gitslo.errors import Problem, Refused
+from gitslo.errors import GitsloError, Problem, Refused
 from gitslo.loop.sight import Facts, Sight
 from gitslo.loop.views import RevisionView
 from gitslo.model import (
@@ -32,7 +32,6 @@ from gitslo.model import (
     Plan,
     Release,
     RevertScope,
-    Run,
     RunState,
     Seconds,
     Subject,
@@ -87,7 +86,7 @@ def observe(sight: Sight, environment: Environment, asked: Asked) -> Observation
     state = tip.state
     head = _head(sight, environment, facts, state)
     promotion, waiting = _promotion(sight, environment, facts, state)
-    sync, run_sync = _syncs(environment, head, state, asked)
+    sync, run_sync = _syncs(sight, environment, head, state, asked)
     base = Observation(
         environment=environment,
         pipeline=sight.pipeline,
@@ -167,7 +166,7 @@ def _plan_notes(plan: Plan, passed: Passed | None) -> tuple[str, ...]:
     """What the report's first lines say when the plan is not the one of the last pass."""
     if passed is None or passed.subject.plan == plan.digest:
         return ()
-    weaker = loosened(passed.limits, tuple(objective.text for objective in plan.objectives))
+    weaker = loosened(passed.limits, plan.limits())
     return ("The plan changed since the last pass.", *weaker)
 
 
@@ -306,7 +305,7 @@ def _drafted(
 
 
 def _syncs(
-    environment: Environment, head: Head, state: EnvironmentState, asked: Asked
+    sight: Sight, environment: Environment, head: Head, state: EnvironmentState, asked: Asked
 ) -> tuple[SyncReport | None, SyncReport | None]:
     """What runs, compared with the head, and with the tree of the run under way where that is another."""
     syncer = asked.syncers.get(environment.sync.syncer)
@@ -317,14 +316,27 @@ def _syncs(
     claimed = run if run is not None and run.state is RunState.CLAIMED else None
     if state.hold is not None and claimed is None:
         return None, None
-    report = syncer.report(environment, Expected(head.revision, head.subject.tree, head.release))
+    here = Expected(head.revision, head.subject.tree, head.release, _carries(sight, environment, head.subject.tree))
+    report = syncer.report(environment, here)
     if claimed is None or claimed.subject.tree == head.subject.tree:
         return report, None
-    return report, syncer.report(environment, _expected(claimed))
+    tree = claimed.subject.tree
+    then = Expected(claimed.revision, tree, claimed.release, _carries(sight, environment, tree))
+    return report, syncer.report(environment, then)
 
 
-def _expected(run: Run) -> Expected:
-    return Expected(run.revision, run.subject.tree, run.release)
+def _carries(sight: Sight, environment: Environment, tree: str) -> Callable[[CommitId], bool]:
+    """Asks whether a commit of the branch carries a tree; a commit that is not on the branch does not."""
+
+    def carries(commit: CommitId) -> bool:
+        try:
+            if not sight.repository.is_ancestor(commit, sight.revision):
+                return False
+            return tree_of(sight.view(commit), environment).digest == tree
+        except GitsloError:
+            return False  # what answers is not a commit that we know
+
+    return carries
 
 
 def _with_proposal(sight: Sight, o: Observation, forge: Forge) -> Observation:

@@ -252,3 +252,7 @@ class Plan:
     objectives: tuple[Objective, ...]
     judge: JudgePolicy
     digest: str
+
+    def limits(self) -> tuple[str, ...]:
+        """The sentences of the objectives that decide: what "loosened" is said about."""
+        return tuple(objective.text for objective in self.objectives if objective.role is Role.DECIDE)

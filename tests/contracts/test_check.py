@@ -111,8 +111,10 @@ def test_errors_end_with_one_and_warnings_with_zero(folder: Path) -> None:
         "2 environments, 0 errors, 1 warning",
     ] == warned.stdout.splitlines()
     assert [
-        "dev/slo.yaml:11:16: /load/browse/stages/0/hold: expected a rate, e.g. `200/s` or `30/m`,"
-        " found the number `50` (did you mean `50/s`?)",
+        (
+            "dev/slo.yaml:11:16: /load/browse/stages/0/hold: expected a rate, e.g. `200/s` or `30/m`,"
+            " found the number `50` (did you mean `50/s`?)"
+        ),
         "prod/slo.yaml:14:5: /objectives/0: there is no load `brows` (did you mean 'browse'?)",
         "2 environments, 2 errors, 0 warnings",
     ] == failed.stdout.splitlines()
@@ -165,8 +167,10 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
             "gitslo.yaml",
             "path: prod",
             "path: dev",
-            "gitslo.yaml:5:24: /stages/1/path: the environments 'dev' and 'prod' share the folder 'dev'"
-            " (give each environment a folder of its own)",
+            (
+                "gitslo.yaml:5:24: /stages/1/path: the environments 'dev' and 'prod' share the folder 'dev'"
+                " (give each environment a folder of its own)"
+            ),
         ),
         (
             "gitslo.yaml",
@@ -190,8 +194,10 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
             "prod/deployment.yaml",
             "metadata:",
             "\tmetadata:",
-            "prod/deployment.yaml:3:1: no valid YAML: a tab cannot start anything here"
-            " (indent with spaces, YAML knows no tabs)",
+            (
+                "prod/deployment.yaml:3:1: no valid YAML: a tab cannot start anything here"
+                " (indent with spaces, YAML knows no tabs)"
+            ),
         ),
     ],
 )
@@ -223,10 +229,14 @@ def test_a_limit_that_can_never_be_proven_is_an_error(folder: Path) -> None:
     change(folder, "dev/slo.yaml", "  - browse.errors < 1%", "  - browse.pay.errors < 1%\n  - browse.errors < 0.01%")
 
     assert [
-        "dev/slo.yaml:13:5: /objectives/0: `browse.pay.errors < 1%` needs 377 judged requests without a bad one,"
-        " and all attempts judge 180: it can never pass (hold longer or at a higher rate, or loosen the limit)",
-        "dev/slo.yaml:14:5: /objectives/1: `browse.errors < 0.01%` needs 37,879 judged requests without a bad one,"
-        " and all attempts judge 18,000: it can never pass (hold longer or at a higher rate, or loosen the limit)",
+        (
+            "dev/slo.yaml:13:5: /objectives/0: `browse.pay.errors < 1%` needs 377 judged requests without a bad one,"
+            " and all attempts judge 180: it can never pass (hold longer or at a higher rate, or loosen the limit)"
+        ),
+        (
+            "dev/slo.yaml:14:5: /objectives/1: `browse.errors < 0.01%` needs 37,883 judged requests without a bad one,"
+            " and all attempts judge 18,000: it can never pass (hold longer or at a higher rate, or loosen the limit)"
+        ),
     ] == lines(folder)[:-1]
 
 
@@ -236,8 +246,10 @@ def test_a_limit_that_needs_extensions_is_a_warning(folder: Path) -> None:
     change(folder, "dev/slo.yaml", "browse.errors < 1%", "browse.pay.errors < 1%")
 
     assert [
-        "dev/slo.yaml:13:5: /objectives/0: warning: `browse.pay.errors < 1%` needs 377 judged requests without a bad one,"
-        " and an attempt judges 176 (hold longer or at a higher rate, or every run is extended)",
+        (
+            "dev/slo.yaml:13:5: /objectives/0: warning: `browse.pay.errors < 1%` needs 377 judged requests"
+            " without a bad one, and an attempt judges 176 (hold longer or at a higher rate, or every run is extended)"
+        ),
         "2 environments, 0 errors, 1 warning",
     ] == lines(folder)
 
@@ -287,8 +299,10 @@ def test_a_shared_base_is_warned_about(folder: Path) -> None:
         write(folder, f"{stage}/kustomization.yaml", "resources: [../base, deployment.yaml]\n")
 
     assert [
-        "base: warning: a change here reaches dev, prod at once: no stage proves it for the next"
-        " (give each stage a base of its own, or reference a fixed version)",
+        (
+            "base: warning: a change here reaches dev, prod at once: no stage proves it for the next"
+            " (give each stage a base of its own, or reference a fixed version)"
+        ),
         "2 environments, 0 errors, 1 warning",
     ] == lines(folder)
 
@@ -302,8 +316,10 @@ def test_flux_is_warned_about_where_something_else_deploys(folder: Path) -> None
         write(folder, f"{stage}/kustomization.yaml", "resources: [deployment.yaml]\n")
 
     assert [
-        "gitslo.yaml:6:7: /plan: warning: where Flux deploys, it takes `slo.yaml` for a manifest in `dev` and 1 more"
-        " (add a kustomization.yaml that lists the manifests, or put the plans elsewhere)",
+        (
+            "gitslo.yaml:6:7: /plan: warning: where Flux deploys, it takes `slo.yaml` for a manifest"
+            " in `dev` and 1 more (add a kustomization.yaml that lists the manifests, or put the plans elsewhere)"
+        ),
         "2 environments, 0 errors, 1 warning",
     ] == warned
     assert ["2 environments, 0 errors, 0 warnings"] == lines(folder)
@@ -314,8 +330,10 @@ def test_a_pipeline_that_moves_nothing_is_warned_about(folder: Path) -> None:
     change(folder, "gitslo.yaml", "promote:\n  - image: example/shop\n", "")
 
     assert [
-        "gitslo.yaml:4:3: /stages: warning: stages come after others, and nothing is promoted into them"
-        " (say in `promote` what moves)",
+        (
+            "gitslo.yaml:4:3: /stages: warning: stages come after others, and nothing is promoted into them"
+            " (say in `promote` what moves)"
+        ),
         "2 environments, 0 errors, 1 warning",
     ] == lines(folder)
 
@@ -325,8 +343,10 @@ def test_revalidating_very_often_is_warned_about(folder: Path) -> None:
     change(folder, "gitslo.yaml", "sync: process", "sync: process\nrevalidate: {every: 1m, confirm: 1}")
 
     assert [
-        "gitslo.yaml:7:13: /revalidate: warning: a service exactly at its limits can lose its pass by chance 26,298 times"
-        " a year (revalidate less often, confirm once more, or lower `judge.false_fail`)",
+        (
+            "gitslo.yaml:7:13: /revalidate: warning: a service exactly at its limits can lose its pass by chance"
+            " 26,298 times a year (revalidate less often, confirm once more, or lower `judge.false_fail`)"
+        ),
         "2 environments, 0 errors, 1 warning",
     ] == lines(folder)
 
@@ -335,7 +355,7 @@ def test_revalidating_very_often_is_warned_about(folder: Path) -> None:
 
 
 def test_what_the_operator_does_not_allow_is_told(folder: Path) -> None:
-    """Hosts, ceilings, commands and the process syncer are checked; an environment that is not allowed is left alone."""
+    """Hosts, ceilings, commands and the process syncer; an environment that is not allowed is left alone."""
     operator = folder.parent / "operator.yaml"
     operator.write_text(OPERATOR, encoding="utf-8")
     change(folder, "gitslo.yaml", "sync: process", "sync: process\noutcomes: {error: {action: hold, run: pag}}")
@@ -348,8 +368,10 @@ def test_what_the_operator_does_not_allow_is_told(folder: Path) -> None:
         "dev/slo.yaml:12:7: /load/browse/stages: 50/s is above the operator's ceiling of 40/s",
         "dev/slo.yaml:12:7: /load/browse/stages: 2m of load is above the operator's ceiling of 1m",
         "gitslo.yaml:4:3: /stages: warning: the operator does not allow the environment 'prod': it is left alone",
-        "gitslo.yaml:6:7: /sync: the operator's file gives this repository no process syncer"
-        " (add `process` to the repository there)",
+        (
+            "gitslo.yaml:6:7: /sync: the operator's file gives this repository no process syncer"
+            " (add `process` to the repository there)"
+        ),
         "gitslo.yaml:7:19: /outcomes/error: the operator's file has no command `pag` (did you mean 'page'?)",
         "2 environments, 6 errors, 1 warning",
     ] == lines(folder, "--operator", str(operator))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -75,6 +76,42 @@ def test_a_commit_may_be_shortened_to_seven(answer, state):
         world.close()
 
     assert found is state
+
+
+@pytest.mark.parametrize(
+    ("answer", "carried", "state"),
+    [
+        ("f" * 40, True, SyncState.SYNCED),
+        ("f" * 40, False, SyncState.WAITING),
+        ("f" * 12, True, SyncState.WAITING),
+    ],
+)
+def test_another_commit_with_the_same_tree_runs_the_same(answer, carried, state):
+    """A deployer that redeploys only when its own folder changes reports an older commit; in full it is believed."""
+    world = ProbeWorld("commit", "json")
+    try:
+        world.says(answer)
+        expected = replace(release("v2"), carries=lambda commit: carried and commit == "f" * 40)
+        found = world.syncer().report(world.environment, expected).state
+    finally:
+        world.close()
+
+    assert found is state
+
+
+def test_commits_with_one_tree_have_one_fingerprint():
+    """A commit elsewhere in the repository is no new evidence."""
+    world = ProbeWorld("commit", "json")
+    try:
+        expected = replace(release("v2"), carries=lambda _: True)
+        found = set()
+        for answer in (COMMIT, "f" * 40):
+            world.says(answer)
+            found.add(world.syncer().report(world.environment, expected).fingerprint)
+    finally:
+        world.close()
+
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize(
