@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gitslo.errors import Refused, Retry
 from gitslo.model import ByteCount
 from gitslo.ports import RefUpdate
 from gitslo.testing.git_server import BareRepository
+from tests.git.audit import processes
 from tests.git.worlds import client
 
 HEAD = "refs/heads/gitslo/shop/dev/promote"
@@ -164,15 +166,44 @@ def test_a_built_commit_that_is_lost_is_built_again(tmp_path, bare_repository) -
 
 
 def test_a_commit_that_was_never_there_costs_no_clone(tmp_path, bare_repository) -> None:
-    """A forged ledger may name any commit: the sound clone stays, and the answer is remembered."""
+    """A forged ledger may name any commit: the sound clone stays, and is checked once for one listing."""
     bare_repository.commit({"a": b"1"})
     repository = client(bare_repository.url, tmp_path / "cache")
     repository.list_refs()
-    for _ in range(3):
-        with pytest.raises(Refused):
-            repository.walk("0123456789" * 4, "")
+    with processes() as started:
+        for _ in range(3):
+            with pytest.raises(Refused):
+                repository.walk("0123456789" * 4, "")
+            repository.list_refs()
 
-    assert 0 == repository.clones_remade
+    assert (0, 1) == (repository.clones_remade, sum("fsck" in argv for argv in started))
+
+
+def test_an_object_that_holds_something_else_is_damage(tmp_path, bare_repository) -> None:
+    """Git does not compare what it reads with its id: a file of another object in its place is found out here."""
+    tip = bare_repository.commit({"a": b"1", "b": b"2"})
+    repository = client(bare_repository.url, tmp_path / "cache")
+    repository.fetch(repository.list_refs())
+    cache = Cache(tmp_path / "cache")
+    cache.unpack()
+    one, other = (repository.resolve(tip, [path])[path].id for path in "ab")
+    files = [cache.clone / "objects" / each[:2] / each[2:] for each in (one, other)]
+    shutil.copyfile(files[1], writable(files[0]))
+
+    assert ({one: b"1"}, 1) == (repository.read([one], ByteCount(10)), repository.clones_remade)
+
+
+def test_a_clone_is_made_again_once_for_all_who_saw_the_damage(tmp_path, bare_repository) -> None:
+    """Eight runs find the same damage at the same moment."""
+    tip = bare_repository.commit({"a": b"1"})
+    repository = client(bare_repository.url, tmp_path / "cache")
+    repository.list_refs()
+    repository.resolve(tip, ["a"])
+    seen = repository._clone.prepare()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: repository._clone.remake(seen), range(8)))
+
+    assert (1, "100644") == (repository.clones_remade, repository.resolve(tip, ["a"])["a"].mode)
 
 
 def test_two_processes_share_a_cache(tmp_path, bare_repository) -> None:
