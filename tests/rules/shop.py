@@ -93,11 +93,11 @@ class Engine:
 
     def run(self, job: LoadJob, on_snapshot: Callable[[LoadSnapshot], bool]) -> LoadResult:
         """Play the script of what runs."""
+        stage = job.run_id.split("/")[1]
+        bad = stage in self.drifted or self._tag(stage).startswith("bad")
         self.began.set()
         if self.gate is not None:
             self.gate.wait(30)
-        stage = job.run_id.split("/")[1]
-        bad = stage in self.drifted or self._tag(stage).startswith("bad")
         script = replace(self.script, bad=lambda _: 1.0) if bad else self.script
         return FakeLoad(browse=script).run(job, on_snapshot)
 
