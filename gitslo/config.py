@@ -10,7 +10,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -63,10 +63,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is: exactly one of an environment variable's name and a file's absolute path."""
+    """Where a secret is: exactly one of an environment variable's name and a file's absolute path.
+
+    Attributes:
+        place: the reference's own place in the operator's file, for messages; two references to one secret are equal.
+    """
 
     env: str | None = None
     file: str | None = None
+    place: Problem = field(default=Problem(""), compare=False)
 
     def resolve(self) -> Secret:
         """Read it now; one line break at the end of a file does not count.
@@ -77,7 +82,8 @@ class SecretRef:
         if self.env is not None:
             text = os.environ.get(self.env, "")
             if not text:
-                raise Refused(Problem(f"the environment variable {self.env} is not set, or empty"))
+                message = f"the environment variable {self.env} is not set, or empty"
+                raise Refused(replace(self.place, message=message, hint="set it where gitslo is started"))
             return Secret(text)
         path = Path(self.file or "")
         try:
@@ -282,11 +288,12 @@ def _credentials(field: Field) -> Credentials:
     return Credentials(field.text_of("username", ""), SecretRef() if password is None else _secret(password))
 
 
-def _secret(field: Field) -> SecretRef:
-    env, file = field.get("env"), field.get("file")
+def _secret(reference: Field) -> SecretRef:
+    env, file = reference.get("env"), reference.get("file")
+    place = reference.problem("")
     if env is not None:
-        return SecretRef(env=env.text)
-    return SecretRef(file=None if file is None else file.text)
+        return SecretRef(env=env.text, place=place)
+    return SecretRef(file=None if file is None else file.text, place=place)
 
 
 def _process(field: Field | None) -> ProcessConfig | None:

@@ -180,6 +180,25 @@ class Repository(Protocol):
             Refused: one of them is larger than `cap` or is no blob.
         """
 
+    def resolve_all(self, pairs: Sequence[tuple[CommitId, str]]) -> Mapping[tuple[CommitId, str], TreeEntry | None]:
+        """Like `resolve`, for paths in many commits, in one process."""
+
+    def walk_all(self, commit: CommitId, paths: Sequence[str]) -> Mapping[str, tuple[TreeEntry, ...]]:
+        """Like `walk`, for many folders, in one process.
+
+        Raises:
+            Refused: as `walk` for any of them, or they are too much in sum: ask for fewer.
+        """
+
+    def read_within(self, ids: Sequence[ObjectId], cap: ByteCount, budget: ByteCount) -> Mapping[ObjectId, bytes]:
+        """The contents of those blobs that have at most `cap` bytes, in order, until `budget` bytes are spent."""
+
+    def changes(self, old: CommitId, new: CommitId, most: int) -> Mapping[str, TreeEntry | None] | None:
+        """What stands in `new` at every path, files and folders, where `old` has something else; reads what differs.
+
+        None instead of a mapping where more than `most` paths differ, or one of the commits is in no ref any more.
+        """
+
     def commit(
         self,
         parents: Sequence[CommitId],

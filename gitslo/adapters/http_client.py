@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 import httpx
 
 from gitslo.core.escape import plain, short
+from gitslo.core.figures import duration
 from gitslo.core.jsonpath import search
 from gitslo.errors import Refused, Retry
 from gitslo.model import ByteCount, HttpReadiness, Seconds, Target
@@ -80,11 +82,11 @@ class HttpClient:
         try:
             return asyncio.run(self._get(target, path, address, timeout, headers, cap))
         except TimeoutError:
-            raise Retry(f"no whole answer within {timeout:g} s") from None
+            raise Retry(f"no whole answer within {duration(timeout)}") from None
         except (httpx.InvalidURL, UnicodeError) as error:
             raise Retry(f"not a usable URL: {_line(error)}") from error
         except httpx.ConnectError as error:
-            raise Retry(f"no connection to {target.host}:{target.port}: {_line(error)}") from error
+            raise Retry(f"no connection to {target.host}:{target.port}: {_reason(error, target)}") from error
         except httpx.HTTPError as error:
             raise Retry(f"no HTTP answer: {_line(error)}") from error
 
@@ -141,6 +143,20 @@ def _url(target: Target, path: str, address: Address) -> str:
 def _host(target: Target) -> str:
     shown = f"[{target.host}]" if ":" in target.host else target.host
     return shown if target.port == (443 if target.tls else 80) else f"{shown}:{target.port}"
+
+
+def _reason(error: httpx.ConnectError, target: Target) -> str:
+    """Why there is no connection, in our words where the libraries' are for programmers."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return f"the name {target.host!r} does not resolve"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not accepted: {short(plain(cause.verify_message), _REASON)}"
+        if isinstance(cause, ssl.SSLError):
+            return "it does not answer in TLS; is it plain http?"
+        cause = cause.__cause__ or cause.__context__
+    return _line(error)
 
 
 def _line(error: Exception) -> str:

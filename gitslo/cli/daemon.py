@@ -73,10 +73,14 @@ def once(config: Path, wait: str, as_json: bool, log: str) -> None:
     from gitslo.cli.style import table
     from gitslo.config import load_operator
     from gitslo.core.units import parse_duration
+    from gitslo.errors import Problem, Refused
     from gitslo.wiring import build, once_all, secrets_of
 
     stopping = _stop_on_signals()
-    patience = parse_duration(wait)
+    try:
+        patience = parse_duration(wait)
+    except Refused as refused:
+        raise Refused(*(Problem(f"--wait: {each.message}", hint=each.hint) for each in refused.problems)) from None
     documents = []
     operator = load_operator(config)
     with observer(log, secrets_of(operator)) as told:

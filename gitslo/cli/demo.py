@@ -62,7 +62,11 @@ def demo(keep: Path | None, as_json: bool) -> None:
 
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise Refused(Problem("expected an empty or missing folder", file=str(keep), hint="name another one"))
-    folder = keep or Path(tempfile.mkdtemp(prefix="gitslo-demo-"))
+    try:
+        folder = keep or Path(tempfile.mkdtemp(prefix="gitslo-demo-"))
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(Problem(f"no folder can be made there: {error.strerror}", file=error.filename)) from None
 
     def say(heading: str) -> None:
         click.echo(paint(f"\n== {heading}", "bold", sys.stderr), err=True)

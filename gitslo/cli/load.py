@@ -143,16 +143,19 @@ def _parsed(parse: Callable[[str], Parsed], text: str, option: str) -> Parsed:
 
 
 def _target(url: str) -> tuple[Target, str]:
+    # What stands before an `@` may be a password: such a URL is not repeated.
+    shown = "this" if "@" in url else repr(url)
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise Refused(Problem(f"{url!r} is no URL: {error}")) from error
+        raise Refused(Problem(f"{shown} is no URL: {'' if '@' in url else error}".rstrip(": "))) from None
     if parts.scheme in _LATER:
         raise Refused(Problem(f"load over {parts.scheme}:// is not in this version (http:// and https:// are)"))
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Refused(Problem(f"{url!r} is no http:// or https:// URL", hint="e.g. http://127.0.0.1:8080/"))
-    if parts.username is not None or parts.fragment:
+        hint = "e.g. http://127.0.0.1:8080/" if "://" in url or "@" in url else f"did you mean http://{url}?"
+        raise Refused(Problem(f"{shown} is no http:// or https:// URL", hint=hint))
+    if "@" in parts.netloc or parts.fragment:
         raise Refused(Problem("a URL for load has no user, password or fragment", hint="--header can authorise"))
     tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

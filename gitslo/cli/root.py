@@ -51,6 +51,16 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from gitslo.core.nearest import nearest  # noqa: PLC0415 - only for a mistake
+
+            hint = nearest(args[0], COMMANDS) or "`gitslo --help` lists them"
+            ctx.fail(f"There is no command `{args[0]}` ({hint})")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)

@@ -129,8 +129,9 @@ def _with_targets(plan: Plan, given: tuple[str, ...], file: str) -> tuple[Plan, 
     urls: dict[str, str] = {}
     for text in given:
         name, equals, url = text.partition("=")
-        if not equals or not name or not url:
-            raise Refused(Problem(f"--target {text!r} is not of the form NAME=URL"))
+        if not equals or not name or not url or "://" in name:
+            shown = "--target" if "@" in text else f"--target {text!r}"
+            raise Refused(Problem(f"{shown} is not of the form NAME=URL", hint=_known(plan)))
         if name in urls:
             raise Refused(Problem(f"--target {name} is given twice"))
         if name not in plan.targets:
@@ -154,11 +155,16 @@ def _with_targets(plan: Plan, given: tuple[str, ...], file: str) -> tuple[Plan, 
 
 def _nearest(name: str, plan: Plan) -> str:
     close = difflib.get_close_matches(name, plan.targets, 1)
-    return f"did you mean `{close[0]}`?" if close else f"it has: {', '.join(plan.targets)}"
+    return f"did you mean `{close[0]}`?" if close else _known(plan)
+
+
+def _known(plan: Plan) -> str:
+    return f"the plan's targets: {', '.join(plan.targets)}"
 
 
 def _target(planned: Target, url: str) -> Target:
-    option = f"--target {planned.name}={url}"
+    # What stands before an `@` may be a password: such a URL is not repeated.
+    option = f"--target {planned.name}" if "@" in url else f"--target {planned.name}={url}"
     if "://" not in url:
         url = f"{planned.scheme.value}{'s' if planned.tls else ''}://{url}"
     try:
@@ -174,12 +180,16 @@ def _target(planned: Target, url: str) -> Target:
     port = port if port is not None else usual
     if not parts.hostname or not port or "*" in parts.hostname:
         raise Refused(Problem(f"{option}: expected a host and a port", hint=f"e.g. {parts.scheme}://127.0.0.1:8080"))
-    if parts.username is not None or parts.query or parts.fragment:
-        raise Refused(Problem(f"{option}: a target has no user, query or fragment"))
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise Refused(Problem(f"{option}: a target has no user, query or fragment", hint="take them out of the URL"))
+    try:
+        host, port = parse_host_port(f"{parts.netloc.rpartition(':')[0]}:{port}" if parts.port else f"{parts.netloc.rstrip(':')}:{port}")
+    except Refused as refused:
+        raise Refused(*(Problem(f"{option}: {each.message}", hint=each.hint) for each in refused.problems)) from None
     path = parts.path.rstrip("/")
     if path and planned.scheme is not TargetScheme.HTTP:
         raise Refused(Problem(f"{option}: only an http target has a path"))
-    return replace(planned, host=parts.hostname, port=port, tls=tls, path=path)
+    return replace(planned, host=host, port=port, tls=tls, path=path)
 
 
 # --------------------------------------------------------------------------- the run

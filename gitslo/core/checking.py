@@ -7,7 +7,7 @@ environment never hides what is wrong with the others.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TypeVar
@@ -126,14 +126,15 @@ class _Checking:
 
 
 def _sorted(view: TreeView, remarks: Iterable[Remark]) -> tuple[Remark, ...]:
-    """Each once, with the line that its pointer leads to."""
+    """Each problem once, as the worse where it is both, with the line that its pointer leads to."""
     place = cache(lambda file: _Places(view, file))
-    placed = dict.fromkeys(
-        replace(remark, problem=place(remark.problem.file).placed(remark.problem)) for remark in remarks
-    )
-    return tuple(
-        sorted(placed, key=lambda each: (each.problem.file or "", each.problem.line or 0, each.problem.column or 0))
-    )
+    found: dict[Problem, Severity] = {}
+    for remark in remarks:
+        problem = place(remark.problem.file).placed(remark.problem)
+        if found.get(problem) is not Severity.ERROR:
+            found[problem] = remark.severity
+    order = sorted(found, key=lambda each: (each.file or "", each.line or 0, each.column or 0))
+    return tuple(Remark(problem, found[problem]) for problem in order)
 
 
 class _Places:
@@ -152,14 +153,7 @@ class _Places:
         """The problem with its line and column, as near as they can be told."""
         if self._node is None or problem.line is not None or not problem.pointer:
             return problem
-        for pointer in _outwards(problem.pointer):
-            mark = locate(self._node, pointer)
-            if mark is not None:
-                return replace(problem, line=mark.line, column=mark.column)
-        return problem
-
-
-def _outwards(pointer: str) -> Iterator[str]:
-    while pointer:
-        yield pointer
-        pointer = pointer.rpartition("/")[0]
+        mark, pointer = None, problem.pointer
+        while mark is None:  # at the latest the whole document is found
+            mark, pointer = locate(self._node, pointer), pointer.rpartition("/")[0]
+        return replace(problem, line=mark.line, column=mark.column)

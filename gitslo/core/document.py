@@ -113,19 +113,17 @@ class Field:
 
     def fields(self) -> Iterator[tuple[str, Field]]:
         """Every key of a mapping and its value, in the file's order; without those that break the schema themselves."""
-        if isinstance(self.value, dict):
-            for key in self.value:
-                field = self.get(key)
-                if field is not None:
-                    yield key, field
+        for key in self.value if isinstance(self.value, dict) else ():
+            field = self.get(key)
+            if field is not None:
+                yield key, field
 
     def items(self) -> Iterator[Field]:
         """Every item of a list, without those that break the schema themselves."""
-        if isinstance(self.value, list):
-            for index, value in enumerate(self.value):
-                field = Field(self.document, self.pointer + pointer_to(index), value)
-                if not self.document.bad(field.pointer):
-                    yield field
+        for index, value in enumerate(self.value if isinstance(self.value, list) else ()):
+            field = Field(self.document, self.pointer + pointer_to(index), value)
+            if not self.document.bad(field.pointer):
+                yield field
 
     @property
     def text(self) -> str:
@@ -160,25 +158,29 @@ class Field:
                 self.add(problem.message, problem.hint)
             return default
 
+    def problem(self, message: str) -> Problem:
+        """A problem with this value that is not noted: what turns out to be wrong only when the value is used."""
+        mark = locate(self.document.node, self.pointer) or self.document.node.start
+        return Problem(message, self.document.file, mark.line, mark.column, self.pointer)
+
     def add(self, message: str, hint: str = "", *, on_key: bool = False) -> None:
         """Note a problem with this value, or with its key."""
         self.document.add(self.pointer, message, hint, on_key=on_key)
 
     def add_inside(self, offset: int, message: str, hint: str = "") -> None:
         """Note a problem at a character of this text; at its start where its place in the file is not plain to see."""
-        scalar = _scalar(self.document.node, self.pointer)
-        if scalar is None:
+        node = find(self.document.node, self.pointer)
+        inner = _inner(node) if isinstance(node, Scalar) else None
+        if node is None or inner is None:
             self.add(message, hint)
             return
-        width = scalar.end.offset - scalar.start.offset
-        inner = {len(scalar.value): 0, len(scalar.value) + 2: 1}.get(width) if scalar.style not in {"|", ">"} else None
-        if inner is None:
-            self.add(message, hint)
-            return
-        at = Mark(scalar.start.line, scalar.start.column + inner + offset, scalar.start.offset + inner + offset)
+        at = Mark(node.start.line, node.start.column + inner + offset, node.start.offset + inner + offset)
         self.document.add_at(at, self.pointer, message, hint)
 
 
-def _scalar(node: Node, pointer: str) -> Scalar | None:
-    found = find(node, pointer)
-    return found if isinstance(found, Scalar) else None
+def _inner(scalar: Scalar) -> int | None:
+    """How far the text is from the scalar's start; None where quoting or folding has moved its characters."""
+    if scalar.start.line != scalar.end.line:
+        return None
+    width = scalar.end.offset - scalar.start.offset
+    return {len(scalar.value): 0, len(scalar.value) + 2: 1}.get(width)

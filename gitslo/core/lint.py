@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +33,7 @@ from gitslo.model import (
     Objective,
     Pipeline,
     Plan,
+    PromotedKind,
     RatePerSecond,
     Release,
     Role,
@@ -172,24 +173,36 @@ def lint_manifests(view: TreeView, environment: Environment, tree: Tree, release
         release: what its promoted values are, or None where they could not be read.
     """
     files = _manifests(view, environment, tree)
-    elsewhere = {value.name for value in release.values} if release is not None else set()
-    elsewhere |= {name for path in files if posixpath.basename(path) in KUSTOMIZATIONS for name in _named(view, path)}
+    elsewhere = set[str]()
     for value in release.values if release is not None else ():
-        if value.kind == "image" and value.value in {"", "latest"}:
+        elsewhere.add(value.name)
+        if value.kind is PromotedKind.IMAGE and value.value in {"", "latest"}:
             yield _mutable(Problem("", environment.path), f"{value.name}:{value.value}".rstrip(":"))
     for path in files:
-        try:
-            documents = read_documents(view.read(path), file=path, budget=MANIFEST)
-        except Refused as refused:
-            yield from (Remark(problem, Severity.ERROR) for problem in refused.problems)
-            continue
-        for document in documents:
-            for _, scalar in images_in(document):
-                reference = split_image(scalar.value)
-                if reference.digest or reference.tag not in {None, "", "latest"} or reference.name in elsewhere:
-                    continue
-                mark = scalar.alias or scalar.start
-                yield _mutable(Problem("", path, mark.line, mark.column), scalar.value)
+        if posixpath.basename(path) in KUSTOMIZATIONS:
+            try:
+                elsewhere |= set(_set_by(view, path))
+            except Refused as refused:
+                yield from (Remark(problem, Severity.ERROR) for problem in refused.problems)
+    for path in files:
+        yield from _tags(view, path, elsewhere)
+
+
+def _tags(view: TreeView, path: str, elsewhere: Collection[str]) -> Iterator[Remark]:
+    """The images of one file whose tag is not said `elsewhere`."""
+    try:
+        documents = read_documents(view.read(path), file=path, budget=MANIFEST)
+    except Refused as refused:
+        # A warning: it need be no manifest, and where the loop has to read it, its refusal is told as an error.
+        yield from (Remark(problem) for problem in refused.problems)
+        return
+    for document in documents:
+        for _, scalar in images_in(document):
+            reference = split_image(scalar.value)
+            if reference.digest or reference.tag not in {None, "", "latest"} or reference.name in elsewhere:
+                continue
+            mark = scalar.alias or scalar.start
+            yield _mutable(Problem("", path, mark.line, mark.column), scalar.value)
 
 
 def _mutable(at: Problem, image: str) -> Remark:
@@ -213,14 +226,11 @@ def _is(path: str, name: str) -> bool:
     return posixpath.basename(path) == name
 
 
-def _named(view: TreeView, path: str) -> Iterator[str]:
+def _set_by(view: TreeView, kustomization: str) -> Iterator[str]:
     """Images whose tag a kustomization sets."""
-    try:
-        for image in fields_of(view, path).mappings("images"):
-            if image.text("newTag") not in {"", "latest"} or image.text("digest"):
-                yield image.text("name")
-    except Refused:
-        return  # told where the file is read
+    for image in fields_of(view, kustomization).mappings("images"):
+        if image.text("newTag") not in {"", "latest"} or image.text("digest"):
+            yield image.text("name")
 
 
 # --------------------------------------------------------------------------- the whole

@@ -220,24 +220,12 @@ def words(names: Iterable[str], last: str = "or") -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
 
 
-_TYPES = {
-    "object": "a mapping",
-    "array": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "nothing",
-}
 _UNITS = {"a duration": "s", "a duration or `never`": "s", "a rate": "/s", "a percentage": "%"}
 _SHOWN = 40
 _EXAMPLES = 3
 
 
 def _expected(schema: Schema, *, examples: bool = True) -> str:
-    if "title" not in schema:
-        kinds = schema.get("type", "object")
-        return " or ".join(_TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))
     shown = [str(example) for example in schema.get("examples", ()) if not isinstance(example, dict | list)]
     title: str = schema["title"]
     return f"{title}, e.g. {words(shown[:_EXAMPLES])}" if examples and shown else title

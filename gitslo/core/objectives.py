@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import NoReturn, TypeVar
 
 from gitslo.core.mistakes import LATER
@@ -109,6 +110,8 @@ def _subject(subject: str, at: int, known: Known) -> tuple[str, str | None, Metr
         _unknown_metric(first, at, known.endpoints[load])
     endpoints = known.endpoints[load]
     if first not in endpoints:
+        if not get_close_matches(first, endpoints) and get_close_matches(first, RESERVED):
+            raise NoObjective(at, f"there is no metric `{first}`", nearest(first, sorted(RESERVED)))
         if not endpoints:
             hint = f"it has one request: write `{load}.{after}`"
             raise NoObjective(at, f"the load `{load}` has no endpoints to tell apart", hint)
@@ -135,7 +138,7 @@ def _metric(text: str, at: int) -> tuple[Metric, float | None]:
     at += len(name) + 1
     match = _QUANTILE.fullmatch(rest)
     if match is None or not 0 < Decimal(match[1]) < 100:  # noqa: PLR2004 - per cent
-        hint = "a mean or a maximum has no bound to prove; limit a percentile" if rest in _MEANS else ""
+        hint = "a mean or a maximum has no bound to prove; limit a percentile" if rest in _MEANS | {"p100"} else ""
         found = f", found `{rest}`" if rest else ""
         raise NoObjective(at, f"expected a percentile such as `p95` or `p99.9`{found}", hint)
     return Metric.LATENCY, float(Decimal(match[1]) / 100)
@@ -188,6 +191,8 @@ def _errors_limit(limit: str, at: int) -> float:
 def _latency_limit(limit: str, at: int, timeout: Seconds) -> float:
     if limit.endswith("%"):
         raise NoObjective(at, f"expected a duration such as `250ms`, found `{limit}`", "percentages limit `errors`")
+    if limit.isdecimal():
+        raise NoObjective(at, f"expected a duration with its unit, found `{limit}`", f"did you mean `{limit}ms`?")
     seconds = _read(parse_duration, limit, at)
     if seconds <= 0:
         raise NoObjective(at, "a latency limit must be above zero", _EXAMPLE)

@@ -156,8 +156,6 @@ def _sync(root: Field) -> SyncSpec:
     probe = field.get("probe") if field is not None else None
     if probe is None:
         return SyncSpec("process")
-    if field is not None and field.get("process") is not None:
-        field.add("expected one syncer, and two are given")
     settings = {"reports": probe.text_of("reports", "image")}
     url, path, header = probe.get("url"), probe.get("json"), probe.get("header")
     if url is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import assert_never
 
 __all__ = [
     "DECIMAL",
@@ -137,6 +138,8 @@ def plain(node: Node) -> Plain:
             return [plain(item) for item in node.items]
         case Mapping():
             return {key.value: plain(value) for key, value in node.entries}
+        case _:
+            assert_never(node)
 
 
 def pointer_to(*parts: str | int) -> str:
@@ -188,4 +191,6 @@ def _walk(node: Node, pointer: str) -> tuple[Scalar | None, Node] | None:
                 key, node = None, node.items[index]
             case Scalar():
                 return None
+            case _:
+                assert_never(node)
     return key, node

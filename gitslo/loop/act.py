@@ -30,12 +30,13 @@ from gitslo.core.steps import (
     Step,
     Write,
 )
-from gitslo.errors import Conflict, Retry
+from gitslo.errors import Conflict, GitsloError, Retry
 from gitslo.failpoints import failpoint
 from gitslo.loop.observe import branch_of, edits_of
 from gitslo.loop.sight import Sight
+from gitslo.loop.telling import of_push
 from gitslo.model import Change, ChangeKind, CommitId, EnvironmentState, Run, WriteMode
-from gitslo.ports import Forge, RefUpdate
+from gitslo.ports import Event, Forge, RefUpdate
 
 __all__ = ["Actor", "Commands"]
 
@@ -56,8 +57,10 @@ class Actor:
         begin: Callable[[Observation], None],
         cancel: Callable[[str, str, str], None],
         commands: Commands,
+        tell: Callable[[Event], None],
     ) -> None:
         """Args: begin: starts the claimed attempt; cancel: (environment, nonce, reason)."""
+        self._tell = tell
         self._sight = sight
         self._forge = forge
         self._begin = begin
@@ -133,7 +136,13 @@ class Actor:
             raise Conflict(f"the claim in {update.ref} was won by somebody else")
 
     def _swap(self, *updates: RefUpdate) -> None:
-        self._sight.repository.swap(updates)
+        """One push, told whatever comes of it: its outcomes are the first thing to look at when nothing moves."""
+        try:
+            self._sight.repository.swap(updates)
+        except GitsloError as error:
+            self._tell(of_push(updates, type(error).__name__.lower()))
+            raise
+        self._tell(of_push(updates, "done"))
         for update in updates:
             self._sight.moved(update.ref, update.new)
 

@@ -20,7 +20,7 @@ from gitslo.loop.budget import PushBudget
 from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.observe import Asked, observe
 from gitslo.loop.sight import Sight
-from gitslo.loop.telling import describe, of_poll, of_problem, of_stay
+from gitslo.loop.telling import describe, of_lifted, of_poll, of_problem, of_stay
 from gitslo.model import Allowed, Ceilings, CommitId, Environment, Seconds
 from gitslo.ports import Clock, Event, Forge, LoadEngine, Observer, ReadinessProbe, Repository, Syncer, tell_all
 from gitslo.run import AttemptOrder, AttemptOutcome, attempt
@@ -95,6 +95,7 @@ class _Memory:
     failures: int = 0
     retry_at: float = 0.0
     said: str = ""
+    held: bool = False
 
 
 class Controller:
@@ -120,7 +121,9 @@ class Controller:
         )
         self._forge, self._syncers, self._readiness, self._engine = forge, syncers, readiness, engine
         self._clock, self._observers, self._attempts = clock, observers, attempts
-        self._actor = Actor(self.sight, forge, begin=self._begin, cancel=self._cancel_attempt, commands=commands)
+        self._actor = Actor(
+            self.sight, forge, begin=self._begin, cancel=self._cancel_attempt, commands=commands, tell=self._tell
+        )
         self._memory: dict[str, _Memory] = {}
         self._won: set[str] = set()
         self._budget = PushBudget(settings.ceilings.pushes_per_minute, clock.now().monotonic)
@@ -197,6 +200,10 @@ class Controller:
         now = self._clock.now()
         if memory.ledger != tip or memory.seen_at == 0.0:
             memory.ledger, memory.seen_at = tip, now.monotonic
+            held = self.sight.ledger(environment.name).state.hold is not None
+            if memory.held and not held:
+                self._tell(of_lifted(environment.name))
+            memory.held = held
         told = self._actor.told.get(environment.name, set())
         asked = Asked(
             instance=self.settings.instance,

@@ -5,6 +5,7 @@ Called by the controller. The names are documented in `docs/reference/events.md`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from gitslo.core.steps import (
@@ -22,9 +23,9 @@ from gitslo.core.steps import (
 )
 from gitslo.errors import Conflict, GitsloError, Refused, Retry
 from gitslo.model import ChangeKind
-from gitslo.ports import Event
+from gitslo.ports import Event, RefUpdate
 
-__all__ = ["describe", "of_poll", "of_problem", "of_stay"]
+__all__ = ["describe", "of_lifted", "of_poll", "of_problem", "of_push", "of_stay"]
 
 Fields = dict[str, str | int | float | bool | None]
 
@@ -109,6 +110,17 @@ def of_problem(environment: str, error: GitsloError) -> Event:
         case _:
             name = "error.unexpected"
     return Event(name, environment, str(error), {"kind": type(error).__name__, "reason": str(error)})
+
+
+def of_push(updates: Sequence[RefUpdate], state: str) -> Event:
+    """One push of ours; `state` is `done`, `conflict`, `refused` or `retry`."""
+    refs = ", ".join(update.ref for update in updates)
+    return Event("push.done", "", f"{refs}: {state}", {"state": state})
+
+
+def of_lifted(environment: str) -> Event:
+    """A person has lifted a hold."""
+    return Event("hold.lifted", environment, "the hold is lifted", {"held": False})
 
 
 def of_poll(environments: int, steps: int, seconds: float) -> Event:

@@ -423,3 +423,80 @@ def test_the_shipped_layout_is_clean() -> None:
     layout = Path(__file__).parents[2] / "examples" / "repo-layout"
 
     assert ((), ("dev", "staging", "prod")) == ((found := check(DirectoryView(layout))).remarks, found.environments)
+
+
+def test_a_promoted_tag_that_can_mean_another_image_is_warned_about(folder: Path) -> None:
+    """Wherever the release's tag stands, `latest` is no release."""
+    change(
+        folder,
+        "gitslo.yaml",
+        "image: example/shop",
+        "image: example/shop\n    in: {dev: {helm: values.yaml, tag: tag}}",
+    )
+    write(folder, "dev/values.yaml", "tag: latest\n")
+
+    assert [
+        (
+            "dev: warning: the tag of `example/shop:latest` can mean another image tomorrow:"
+            " the verdict is about what ran (use a version or a digest)"
+        ),
+        "2 environments, 0 errors, 1 warning",
+    ] == lines(folder)
+
+
+@pytest.mark.parametrize(
+    ("images", "errors"), [("[{name: side}]", 0), ("[{name: side, newTag: latest}]", 0), ("[5]", 1)]
+)
+def test_a_kustomization_that_sets_no_tag_excuses_none(folder: Path, images: str, errors: int) -> None:
+    """Only a tag or digest that kustomize sets stands in for a missing one; a broken list is told once."""
+    write(folder, "dev/pod.yaml", "kind: Pod\nspec:\n  containers:\n    - image: side\n")
+    write(folder, "dev/kustomization.yaml", f"resources: [pod.yaml, deployment.yaml]\nimages: {images}\n")
+    found = check(DirectoryView(folder)).remarks
+
+    assert (1, errors) == (
+        sum("dev/pod.yaml" == remark.problem.file for remark in found),
+        sum("dev/kustomization.yaml" == remark.problem.file for remark in found),
+    )
+
+
+def test_what_the_operator_allows_is_fine(folder: Path) -> None:
+    """Nothing is said of what is within the bounds; an environment without a readable plan is judged no further."""
+    operator = folder.parent / "operator.yaml"
+    text = OPERATOR.replace('["dev"]', '["*"]').replace("rate: 40/s, duration: 1m", "rate: 50/s, duration: 2m")
+    state = "    process: {state: /var/lib/gitslo, containers: {example/shop: {argv: [shop]}}}\n"
+    operator.write_text(text.replace("ceilings:", f"{state}ceilings:"), encoding="utf-8")
+    change(
+        folder,
+        "gitslo.yaml",
+        "sync: process",
+        "sync: process\nrevalidate: {every: never}\noutcomes: {error: {action: hold, run: page}}",
+    )
+    clean = lines(folder, "--operator", str(operator))
+    (folder / "prod" / "slo.yaml").unlink()
+
+    assert ["2 environments, 0 errors, 0 warnings"] == clean
+    assert ["2 environments, 1 error, 0 warnings"] == lines(folder, "--operator", str(operator))[-1:]
+
+
+def test_a_place_that_is_not_written_is_shown_where_it_is_missing(folder: Path) -> None:
+    """What should stand in the file and does not is told at the nearest thing that does."""
+    change(
+        folder,
+        "gitslo.yaml",
+        "  - image: example/shop\n",
+        "  - {field: x, in: {dev: {yaml: deployment.yaml, at: kind}}}\n",
+    )
+
+    assert ["gitslo.yaml:8:20: /promote/0/in: it is not said where 'x' lives in 'prod'"] == lines(folder)[:-1]
+
+
+def test_a_file_that_nobody_has_to_read_is_a_warning(folder: Path) -> None:
+    """It may be no manifest; where the loop must read it (the image is named in it), the same is an error."""
+    write(folder, "dev/notes.yaml", "a: !tag b\n")
+    write(folder, "prod/notes.yaml", "a: !tag example/shop\n")
+
+    assert [
+        "dev/notes.yaml:1:4: warning: no valid YAML: tags (`!...`) are not allowed (quote it if it is text)",
+        "prod/notes.yaml:1:4: no valid YAML: tags (`!...`) are not allowed (quote it if it is text)",
+        "2 environments, 1 error, 1 warning",
+    ] == lines(folder)

@@ -61,6 +61,7 @@ def test_the_quantile_is_what_is_allowed() -> None:
         ("browse.errors <", 15),
         ("browse.errors <= 1%", 14),
         ("browse.errors == 1%", 14),
+        ("browse.errors > 1%", 14),
         ("browse.errors < 1% or more", 19),
         ("browse.errors < 0%", 16),
         ("browse.errors < 0.0%", 16),

@@ -262,3 +262,21 @@ def test_an_address_to_listen_on_is_one(listen: str) -> None:
     """An IP address and a port; a name would let a name service decide who is served."""
     with pytest.raises(Refused, match="/serve/listen"):
         parse_operator(f'{LEAST}serve: {{listen: "{listen}"}}\n'.encode(), file="f")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pointer"),
+    [
+        ("poll: 1m", "poll: 99ms", "/repositories/0/poll"),
+        ("argv: [web]", "argv: ['']", "/repositories/0/process/containers/example~1web/argv"),
+        ("namespace: refs/heads/gitslo-ledger/", "namespace: gitslo", "/repositories/0/ledger/namespace"),
+        ("namespace: refs/heads/gitslo-ledger/", "namespace: refs/a..b", "/repositories/0/ledger/namespace"),
+    ],
+)
+def test_what_cannot_work_is_refused(old: str, new: str, pointer: str) -> None:
+    """Polls without a pause, a program without a name, ledgers outside refs."""
+    assert old in WHOLE
+    with pytest.raises(Refused) as refused:
+        parse_operator(WHOLE.replace(old, new).encode(), file="f")
+
+    assert [pointer] == [problem.pointer for problem in refused.value.problems]

@@ -218,3 +218,19 @@ def test_a_path_stays_in_the_repository(path: str) -> None:
     """No `..`, nothing absolute, and nothing that some file system takes for `.git` (CVE-2014-9390)."""
     with pytest.raises(Refused, match="/stages/0/path"):
         pipeline(LEAST.replace("path: dev", f'path: "{path}"') + "sync: process\n")
+
+
+@pytest.mark.parametrize(
+    ("rest", "pointer"),
+    [
+        ("sync: process\nrevalidate: {every: 999ms}", "/revalidate/every"),
+        ("sync: {probe: {url: 5, json: image}}", "/sync/probe/url"),
+        ("sync: {probe: {url: 'http://x.svc/', json: image, header: X}}", "/sync/probe"),
+    ],
+)
+def test_what_cannot_work_is_refused(rest: str, pointer: str) -> None:
+    """Revalidations without a pause, a probe without a place to look or with two."""
+    with pytest.raises(Refused) as refused:
+        pipeline(f"{LEAST}{rest}\n")
+
+    assert [pointer] == [problem.pointer for problem in refused.value.problems]

@@ -222,3 +222,45 @@ def test_mistakes_without_end_are_cut() -> None:
         plan(text)
 
     assert (101, "and more problems") == (len(refused.value.problems), refused.value.problems[-1].message)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "line", "column"),
+    [
+        ("browse.errors < 0%", 33, 21),
+        ("'browse.errors < 0%'", 33, 22),
+        ('"browse.errors < 0%"', 33, 22),
+        ("browse.errors\n      < 0%", 33, 5),
+        ('"browse.errors \\u003c 0%"', 33, 5),
+        (">-\n      browse.errors < 0%", 33, 5),
+    ],
+)
+def test_columns_inside_a_sentence(sentence: str, line: int, column: int) -> None:
+    """Exact where the text stands in the file as it is read; else the sentence's start."""
+    with pytest.raises(Refused) as refused:
+        plan(WHOLE.replace("browse.errors < 1%", sentence))
+    problem = refused.value.problems[0]
+
+    assert ("/objectives/0", line, column) == (problem.pointer, problem.line, problem.column)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pointers"),
+    [
+        ("{hold: 200/s, for: 5m}", "{hold: 200/s, for: 0s}", ["/load/browse/stages", "/load/browse/stages/1/for"]),
+        ("stages: [{hold: 60/m, for: 2m}]", "stages:", ["/load/one/stages"]),
+        ("target: six", "target: 6", ["/load/one/target"]),
+        ("min_duration: 90s", "min_duration: 90", ["/judge/min_duration"]),
+        ("https://shop.dev.svc:8443/base/", "https://shop.dev.svc/b\u00e4se", ["/targets/shop/http"]),
+        ("prices.dev.svc:9090", "a:b:c", ["/targets/prices/grpc"]),
+        ("status == 'ok'", "x" * 1001, ["/readiness/0/json"]),
+        ("objectives:\n", "objectives: []\nolder:\n", ["/objectives", "/older"]),
+    ],
+)
+def test_each_mistake_is_told_where_it_is(old: str, new: str, pointers: list[str]) -> None:
+    """Of the field itself and, where it changes what can be proven, of what follows from it; of nothing else."""
+    assert old in WHOLE
+    with pytest.raises(Refused) as refused:
+        plan(WHOLE.replace(old, new))
+
+    assert pointers == [problem.pointer for problem in refused.value.problems]

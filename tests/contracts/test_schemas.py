@@ -65,6 +65,20 @@ def test_every_field_is_explained(contract: Contract) -> None:
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
+def test_everything_that_can_be_wrong_has_a_title(contract: Contract) -> None:
+    """`expected <title>` can be said of every value."""
+    nameless = [
+        path
+        for path, each in below(load_schema(contract))
+        if not path.endswith(("/properties", "/$defs"))
+        and {"type", "enum", "pattern"} & set(each)
+        and "title" not in each
+    ]
+
+    assert [] == nameless
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
 def test_references_stay_inside(contract: Contract) -> None:
     """Nothing can be fetched: every `$ref` is to a definition of the same file."""
     schema = load_schema(contract)

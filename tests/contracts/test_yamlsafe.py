@@ -155,6 +155,14 @@ def test_an_anchor_is_not_part_of_its_node() -> None:
     assert [("v", 1, 7), ("c", 4, 3)] == [(text[mark.offset], mark.line, mark.column) for mark in places]
 
 
+def test_a_merge_written_in_place_came_through_nothing() -> None:
+    """`<<: {...}` is a mapping like any other: its values can be edited where they stand."""
+    root = read_document(b"a:\n  <<: {b: 1}\n  c: 2\n", file="f", budget=MANIFEST)
+    merged = find(root, "/a/b")
+
+    assert ({"a": {"b": 1, "c": 2}}, None) == (plain(root), merged.alias if merged else merged)
+
+
 def test_merge_keys_are_resolved() -> None:
     """Own entries win, then the first source; what was merged says where it came through."""
     text = "x: &x {a: 1, b: 1}\ny: &y {b: 2, c: 2}\nz:\n  <<: [*x, *y]\n  a: 0\n"
@@ -203,6 +211,7 @@ def test_what_an_alias_cannot_be(text: str, message: str) -> None:
         ("a: \u202eb\n", "f.yaml:1:4: the character U+202E is not printable text"),
         ('a:\n  "\\u202e"\n', "f.yaml:2:3: the character U+202E is not printable text"),
         ('a: "\\0"\n', "f.yaml:1:4: the character U+0000 is not printable text"),
+        ('a: "\\UFFFFFFFF"\n', "f.yaml:1:1: no valid YAML: OverflowError near here"),
         ('a: "\\uD800"\n', "f.yaml:1:4: half of a surrogate pair is no character"),
         ("a: \x1b[31m\n", "f.yaml:1:4: the character U+001B is not printable text"),
         ("a: b\ufeff\n", "f.yaml:1:5: the character U+FEFF is not printable text"),

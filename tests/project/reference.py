@@ -34,7 +34,9 @@ def helps(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple
         for name in sorted(command.commands):
             yield from helps(command.commands[name], (*path, name))
         return
-    context = click.Context(command, info_name=" ".join(path), terminal_width=WIDTH, max_content_width=WIDTH)
+    context = click.Context(
+        command, info_name=" ".join(path), terminal_width=WIDTH, max_content_width=WIDTH, **cli.context_settings
+    )
     yield path, command.get_help(context)
 
 

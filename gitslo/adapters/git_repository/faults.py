@@ -74,6 +74,9 @@ _NO_REPOSITORY = re.compile(
 )
 _OWNER = re.compile(r"dubious ownership")
 _TRANSPORT = re.compile(r"transport '[^']*' not allowed|not valid: is this a git repository|redirect", re.IGNORECASE)
+_UNREACHED = re.compile(
+    r"Failed to connect|Could(?:n't| not) connect|Could not resolve (?:host|proxy)|Connection refused", re.IGNORECASE
+)
 _NETWORK = re.compile(
     r"unable to access|Could not resolve|Failed to connect|timed out|early EOF|unexpected disconnect|RPC failed|"
     r"hung up unexpectedly|Connection (?:refused|reset|closed)|Empty reply|server returned empty|"
@@ -110,6 +113,8 @@ def remote_error(doing: str, said: str, *, signed_in: bool) -> GitsloError | Non
     ):
         if expression.search(said):
             return Refused(Problem(f"{doing}: {why}: {text}", hint=hint))
+    if _UNREACHED.search(said):
+        return Retry(f"{doing}: no connection; is the URL right, and the server up?: {text}")
     if _NETWORK.search(said):
         return Retry(f"{doing}: {text}")
     return None

@@ -84,9 +84,14 @@ class Objects:
 
     def root(self, commit: CommitId) -> ObjectId:
         """The id of a commit's tree; raises as `commits`."""
-        self.commits([commit])
-        body = self.bodies([ObjectId(commit)])[ObjectId(commit)]
-        return ObjectId(body[5:45].decode("ascii", "replace"))
+        return self.roots([commit])[commit]
+
+    def roots(self, commits: Iterable[CommitId]) -> dict[CommitId, ObjectId]:
+        """The ids of the commits' trees; raises as `commits`."""
+        wanted = list(dict.fromkeys(commits))
+        self.commits(wanted)
+        bodies = self.bodies(ObjectId(commit) for commit in wanted)
+        return {commit: ObjectId(bodies[ObjectId(commit)][5:45].decode("ascii", "replace")) for commit in wanted}
 
     def trees(self, ids: Iterable[ObjectId]) -> Mapping[ObjectId, tuple[TreeRow, ...]]:
         """The rows of trees that are known to be here, each read once."""
@@ -100,27 +105,33 @@ class Objects:
 
     def resolve(self, root: ObjectId, paths: Iterable[str]) -> dict[str, TreeEntry | None]:
         """What each path is below the tree `root`; the empty path is that tree itself."""
-        found: dict[str, TreeEntry | None] = {}
-        open_paths = {path: path.encode().split(b"/") if path else [] for path in paths}
-        at = dict.fromkeys(open_paths, TreeRow(FOLDER, b"", root))
-        while open_paths:
-            for path, left in list(open_paths.items()):
+        found = self.resolve_all((root, path) for path in paths)
+        return {path: entry for (_, path), entry in found.items()}
+
+    def resolve_all(self, pairs: Iterable[tuple[ObjectId, str]]) -> dict[tuple[ObjectId, str], TreeEntry | None]:
+        """What each path is below the tree beside it."""
+        found: dict[tuple[ObjectId, str], TreeEntry | None] = {}
+        open_pairs = {(root, path): path.encode().split(b"/") if path else [] for root, path in pairs}
+        at = {pair: TreeRow(FOLDER, b"", pair[0]) for pair in open_pairs}
+        while open_pairs:
+            for pair, left in list(open_pairs.items()):
                 if not left:
-                    found[path] = TreeEntry(path, at[path].mode, at[path].id)
-                elif at[path].mode != FOLDER:
-                    found[path] = None
+                    found[pair] = TreeEntry(pair[1], at[pair].mode, at[pair].id)
+                elif at[pair].mode != FOLDER:
+                    found[pair] = None
                 else:
                     continue
-                del open_paths[path]
-            rows = self.trees(at[path].id for path in open_paths)
-            named = {at[path].id: {row.name: row for row in rows[at[path].id]} for path in open_paths}
-            for path, left in list(open_paths.items()):
-                row = named[at[path].id].get(left.pop(0))
+                del open_pairs[pair]
+            ids = {at[pair].id for pair in open_pairs}
+            rows = self.trees(ids)
+            named = {identifier: {row.name: row for row in rows[identifier]} for identifier in ids}
+            for pair, left in list(open_pairs.items()):
+                row = named[at[pair].id].get(left.pop(0))
                 if row is None:
-                    found[path] = None
-                    del open_paths[path]
+                    found[pair] = None
+                    del open_pairs[pair]
                 else:
-                    at[path] = row
+                    at[pair] = row
         return found
 
     def walk(self, root: ObjectId, path: str) -> tuple[TreeEntry, ...]:
@@ -129,24 +140,58 @@ class Objects:
         Raises:
             Refused: more than 200,000 of them (a few objects can unfold into billions), or a name is no UTF-8.
         """
-        entry = self.resolve(root, [path])[path]
-        if entry is None or entry.mode != FOLDER:
-            return ()
-        files: list[TreeEntry] = []
-        level = [(f"{path}/" if path else "", entry.id)]
+        return self.walk_all(root, [path])[path]
+
+    def walk_all(self, root: ObjectId, paths: Iterable[str]) -> dict[str, tuple[TreeEntry, ...]]:
+        """As `walk`, for several folders at once; Refused also for more than 200,000 entries in sum."""
+        files: dict[str, list[TreeEntry]] = {}
+        level: list[tuple[str, str, ObjectId]] = []
+        for path, entry in self.resolve(root, paths).items():
+            files[path] = []
+            if entry is not None and entry.mode == FOLDER:
+                level.append((path, f"{path}/" if path else "", entry.id))
+        seen = 0
         while level:
-            trees = self.trees(identifier for _, identifier in level)
-            below: list[tuple[str, ObjectId]] = []
-            for prefix, identifier in level:
+            trees = self.trees(identifier for _, _, identifier in level)
+            below: list[tuple[str, str, ObjectId]] = []
+            for path, prefix, identifier in level:
                 for row in trees[identifier]:
+                    full = prefix + _text(prefix, row.name)
                     if row.mode == FOLDER:
-                        below.append((f"{prefix}{_text(prefix, row.name)}/", row.id))
+                        below.append((path, f"{full}/", row.id))
                     else:
-                        files.append(TreeEntry(prefix + _text(prefix, row.name), row.mode, row.id))
-                if len(files) + len(below) > _MOST_FILES:
+                        files[path].append(TreeEntry(full, row.mode, row.id))
+                        seen += 1
+                if seen + len(below) > _MOST_FILES:
                     raise Refused(Problem(f"holds more than {_MOST_FILES} files", file=path or "."))
             level = below
-        return tuple(sorted(files, key=lambda file: file.path))
+        return {path: tuple(sorted(found, key=lambda file: file.path)) for path, found in files.items()}
+
+    def changes(self, old: ObjectId, new: ObjectId, most: int) -> dict[str, TreeEntry | None] | None:
+        """What stands below the tree `new` where `old` has something else; None where that is more than `most` paths.
+
+        Only folders that differ are read. A name that is no UTF-8 is left out: no path of ours can be it.
+        """
+        found: dict[str, TreeEntry | None] = {}
+        level: list[tuple[str, ObjectId | None, ObjectId | None]] = [("", old, new)] if old != new else []
+        while level:
+            trees = self.trees(identifier for _, *both in level for identifier in both if identifier is not None)
+            below: list[tuple[str, ObjectId | None, ObjectId | None]] = []
+            for prefix, tree_was, tree_is in level:
+                before = {row.name: row for row in trees[tree_was]} if tree_was else {}
+                after = {row.name: row for row in trees[tree_is]} if tree_is else {}
+                for name in before.keys() | after.keys():
+                    was, now = before.get(name), after.get(name)
+                    if was == now or (path := _path(prefix, name)) is None:
+                        continue
+                    found[path] = TreeEntry(path, now.mode, now.id) if now is not None else None
+                    folder_was, folder_is = _folder(was), _folder(now)
+                    if folder_was or folder_is:
+                        below.append((f"{path}/", folder_was, folder_is))
+                if len(found) > most:
+                    return None
+            level = below
+        return found
 
     def fitting(self, entries: Iterable[TreeEntry]) -> None:
         """See that existing objects are here and of the kind their modes say.
@@ -164,6 +209,17 @@ class Objects:
             kind = "tree" if entry.mode == FOLDER else "blob"
             if held is not None and held.kind != kind:
                 raise Refused(Problem(f"object {entry.id} is a {held.kind}, mode {entry.mode} needs a {kind}"))
+
+
+def _folder(row: TreeRow | None) -> ObjectId | None:
+    return row.id if row is not None and row.mode == FOLDER else None
+
+
+def _path(prefix: str, name: bytes) -> str | None:
+    try:
+        return prefix + name.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _text(prefix: str, name: bytes) -> str:

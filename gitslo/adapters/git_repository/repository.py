@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from gitslo.adapters.git_repository import grammar, publish
+from gitslo.adapters.git_repository.batches import HEADER_ROOM, BatchReads
 from gitslo.adapters.git_repository.clone import Clone, Folders
 from gitslo.adapters.git_repository.commits import Edits, edited_tree, entries_of, planned, store
 from gitslo.adapters.git_repository.faults import Absent, Damaged, cleaned
@@ -27,11 +29,10 @@ from gitslo.ports import CommitInfo, Edit, RefUpdate, TreeEntry
 __all__ = ["GitRepository"]
 
 _LOG_CAP = 1 << 25
-_HEADER_ROOM = 256
 _LAST_SECOND = 1 << 40
 
 
-class GitRepository:
+class GitRepository(BatchReads):
     """One Git remote and branch.
 
     Args:
@@ -78,6 +79,7 @@ class GitRepository:
         self._upstream = Upstream(self._remote, self._git, self._clone)
         self._atomic: bool | None = None
         self._ledger_seen = False
+        self._shown: tuple[Mapping[str, CommitId], Mapping[str, CommitId]] = ({}, {})
 
     @property
     def branch_ref(self) -> str:
@@ -124,11 +126,14 @@ class GitRepository:
             Retry, Refused: as `ports.Repository.list_refs`.
         """
         asked = (self._branch_ref, f"{self._ledger_prefix}*", f"{publish.OWN_HEADS}*", *map(grammar.pattern, patterns))
-        scratch = self._ledger_prefix + publish.PROBE
-        refs = {ref: tip for ref, tip in self._upstream.ask(asked).items() if not ref.startswith(scratch)}
+        answer, refs = self._upstream.ask(asked), self._shown[1]
+        if answer is not self._shown[0]:
+            scratch = self._ledger_prefix + publish.PROBE
+            refs = MappingProxyType({ref: tip for ref, tip in answer.items() if not ref.startswith(scratch)})
+            self._shown = (answer, refs)
         if self._branch_ref not in refs:
             branch = self._branch_ref.removeprefix(publish.HEADS)
-            raise Refused(Problem(f"{self._remote.url} has no branch {branch}", hint="push it first"))
+            raise Refused(Problem(f"{self._remote.url} has no branch {branch}", hint="push it, or name another branch"))
         self._upstream.note(refs)
         return refs
 
@@ -181,7 +186,7 @@ class GitRepository:
             return {}
 
         def read() -> dict[ObjectId, bytes]:
-            with objects(self._git, cap=len(wanted) * (cap + _HEADER_ROOM)) as database:
+            with objects(self._git, cap=len(wanted) * (cap + HEADER_ROOM)) as database:
                 found = database.info(wanted)
                 if absent := [identifier for identifier, held in found.items() if held is None]:
                     raise Absent(absent)

@@ -11,6 +11,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha1
+from types import MappingProxyType
 from typing import TypeVar
 
 from gitslo.adapters.git_repository import grammar
@@ -47,7 +48,8 @@ class Upstream:
         self._git = git
         self._clone = clone
         self._state = threading.Lock()
-        self._listed: dict[str, CommitId] = {}
+        self._listed: Mapping[str, CommitId] = {}
+        self._answers: dict[tuple[str, ...], tuple[bytes, Mapping[str, CommitId]]] = {}
         self._known_absent: frozenset[str] = frozenset()
         self._hopeless: frozenset[str] = frozenset()
 
@@ -60,11 +62,11 @@ class Upstream:
         """Remember what the loop is told."""
         with self._state:
             if refs != self._listed:
-                self._listed = dict(refs)
+                self._listed = refs
                 self._known_absent = frozenset()
 
-    def ask(self, wanted: Sequence[str]) -> dict[str, CommitId]:
-        """Where the refs that match these patterns are now.
+    def ask(self, wanted: Sequence[str]) -> Mapping[str, CommitId]:
+        """Where the refs that match these patterns are now; the same object again for the same answer to the same.
 
         Raises:
             Retry, Refused: as `ports.Repository.list_refs`, except that no branch is looked for.
@@ -92,6 +94,9 @@ class Upstream:
         if listed.code:
             known = remote_error(doing, listed.said, signed_in=self._git.signed_in)
             raise known or Retry(f"{doing}: {cleaned(listed.said) or f'git ended with {listed.code}'}")
+        answer, refs = self._answers.get(tuple(wanted), (b"", {}))
+        if answer == listed.out:
+            return refs
         matches = grammar.pattern_matcher(wanted)
         try:
             pairs = [pair for pair in parse_ls_remote(listed.out) if matches.match(pair[1])]
@@ -99,7 +104,10 @@ class Upstream:
             raise Retry(f"{doing}: the answer is not Git's") from None
         if any(len(identifier) != _SHA1_DIGITS for identifier, _ in pairs):
             raise Refused(f"{doing}: SHA-256 repositories are not in this version")
-        return {ref: grammar.commit_id(identifier) for identifier, ref in pairs}
+        refs = MappingProxyType({ref: grammar.commit_id(identifier) for identifier, ref in pairs})
+        # A poll asks the same again and again; ten thousand refs are then not parsed again and again.
+        self._answers = {**dict([*self._answers.items()][-1:]), tuple(wanted): (listed.out, refs)}
+        return refs
 
     # ------------------------------------------------------------------ bringing
 
