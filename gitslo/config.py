@@ -10,7 +10,8 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class SecretRef:
 
     env: str | None = None
     file: str | None = None
-    place: Problem = field(default=Problem(""), compare=False)
+    place: Problem = attribute(default=Problem(""), compare=False)
 
     def resolve(self) -> Secret:
         """Read it now; one line break at the end of a file does not count.

@@ -29,6 +29,7 @@ from gitslo.model import (
 )
 
 __all__ = [
+    "FILE_CAP",
     "STATUS_LENGTH",
     "Address",
     "Capabilities",
@@ -122,6 +123,10 @@ class RefUpdate:
     new: CommitId | None
 
 
+FILE_CAP: Final = ByteCount(1024 * 1024)
+"""Largest file that is read from a repository: a pipeline may be that long; the other budgets are smaller."""
+
+
 class TreeView(Protocol):
     """One revision's tree (or a folder on disk) as the pure core reads it. Paths are relative to its root."""
 
@@ -135,7 +140,7 @@ class TreeView(Protocol):
         """A file's content.
 
         Raises:
-            Refused: there is no such file, it is no regular file, or it is larger than 256 KiB.
+            Refused: there is no such file, it is no regular file, or it is larger than FILE_CAP.
         """
 
 

@@ -17,11 +17,10 @@ from pathlib import Path
 from gitslo.core.objects import EXECUTABLE, FILE, SYMLINK, blob_id, folder_entry
 from gitslo.errors import Problem, Refused
 from gitslo.model import ObjectId
-from gitslo.ports import TreeEntry
+from gitslo.ports import FILE_CAP, TreeEntry
 
 __all__ = ["DirectoryView"]
 
-READ_CAP = 256 * 1024
 """Bytes: what `TreeView.read` promises."""
 HASH_CAP = 64 * 1024 * 1024
 """Bytes of one file whose id is asked for; a repository of manifests holds nothing like it."""
@@ -71,7 +70,7 @@ class DirectoryView:
         return tuple(sorted(found, key=lambda entry: entry.path))
 
     def read(self, path: str) -> bytes:
-        """A file's content; Refused where there is none, it is no regular file or larger than 256 KiB."""
+        """A file's content; Refused where there is none, it is no regular file or larger than 1 MiB."""
         with self._parent(path) as (parent, name):
             try:
                 facts = None if parent is None else os.stat(name, dir_fd=parent, follow_symlinks=False)
@@ -81,12 +80,12 @@ class DirectoryView:
                 raise Refused(Problem("there is no such file", file=path))
             if not stat.S_ISREG(facts.st_mode):
                 raise Refused(Problem("is not a regular file", file=path))
-            if facts.st_size > READ_CAP:
-                raise Refused(Problem("is larger than 256 KiB", file=path))
+            if facts.st_size > FILE_CAP:
+                raise Refused(Problem("is larger than 1 MiB", file=path))
             with _opened(parent, name, path) as file:
-                data = b"".join(_chunks(file, READ_CAP + 1))
-        if len(data) > READ_CAP:
-            raise Refused(Problem("is larger than 256 KiB", file=path))
+                data = b"".join(_chunks(file, FILE_CAP + 1))
+        if len(data) > FILE_CAP:
+            raise Refused(Problem("is larger than 1 MiB", file=path))
         return data
 
     @contextmanager

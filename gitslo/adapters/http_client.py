@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -155,6 +156,8 @@ def _reason(error: httpx.ConnectError, target: Target) -> str:
             return f"its certificate is not accepted: {short(plain(cause.verify_message), _REASON)}"
         if isinstance(cause, ssl.SSLError):
             return "it does not answer in TLS; is it plain http?"
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return os.strerror(cause.errno)
         cause = cause.__cause__ or cause.__context__
     return _line(error)
 

@@ -66,7 +66,8 @@ def demo(keep: Path | None, as_json: bool) -> None:
         folder = keep or Path(tempfile.mkdtemp(prefix="gitslo-demo-"))
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Refused(Problem(f"no folder can be made there: {error.strerror}", file=error.filename)) from None
+        message = f"no folder can be made there: {error.strerror}"
+        raise Refused(Problem(message, file=error.filename, hint="name another one")) from None
 
     def say(heading: str) -> None:
         click.echo(paint(f"\n== {heading}", "bold", sys.stderr), err=True)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from gitslo.core.addresses import parse_host_port
 from gitslo.errors import Problem, Refused
 from gitslo.model import (
     Ceilings,
@@ -107,6 +108,8 @@ def load(
         workers=workers,
         closed=closed,
     )
+    _above_zero(parse_rate, rate, "--rate")
+    _above_zero(parse_duration, duration, "--duration")
     target, path = _target(url)
     endpoint = Endpoint(
         name=_ENDPOINT,
@@ -142,9 +145,14 @@ def _parsed(parse: Callable[[str], Parsed], text: str, option: str) -> Parsed:
         raise click.BadParameter(str(error), param_hint=option) from error
 
 
+def _above_zero(parse: Callable[[str], float], text: str, option: str) -> None:
+    if _parsed(parse, text, option) <= 0:
+        raise click.BadParameter(f"expected more than zero, found `{text}`", param_hint=option)
+
+
 def _target(url: str) -> tuple[Target, str]:
     # What stands before an `@` may be a password: such a URL is not repeated.
-    shown = "this" if "@" in url else repr(url)
+    shown = "the argument URL" if "@" in url else repr(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -157,6 +165,10 @@ def _target(url: str) -> tuple[Target, str]:
         raise Refused(Problem(f"{shown} is no http:// or https:// URL", hint=hint))
     if "@" in parts.netloc or parts.fragment:
         raise Refused(Problem("a URL for load has no user, password or fragment", hint="--header can authorise"))
+    try:
+        parse_host_port(f"{f'[{parts.hostname}]' if ':' in parts.hostname else parts.hostname}:1")
+    except Refused as refused:
+        raise Refused(*(Problem(f"{shown}: {each.message}", hint=each.hint) for each in refused.problems)) from None
     tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     host_port = port if port is not None else (443 if tls else 80)

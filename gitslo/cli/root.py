@@ -55,7 +55,7 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            from gitslo.core.nearest import nearest  # noqa: PLC0415 - only for a mistake
+            from gitslo.core.nearest import nearest
 
             hint = nearest(args[0], COMMANDS) or "`gitslo --help` lists them"
             ctx.fail(f"There is no command `{args[0]}` ({hint})")

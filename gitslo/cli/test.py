@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from gitslo.core.addresses import parse_host_port
 from gitslo.core.evidence_file import EVIDENCE_CAP, EvidenceFile, decode, encode
 from gitslo.core.formats import Format, TestResult, render
 from gitslo.errors import GitsloError, Problem, Refused
@@ -183,7 +184,7 @@ def _target(planned: Target, url: str) -> Target:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise Refused(Problem(f"{option}: a target has no user, query or fragment", hint="take them out of the URL"))
     try:
-        host, port = parse_host_port(f"{parts.netloc.rpartition(':')[0]}:{port}" if parts.port else f"{parts.netloc.rstrip(':')}:{port}")
+        host, port = parse_host_port(f"{f'[{parts.hostname}]' if ':' in parts.hostname else parts.hostname}:{port}")
     except Refused as refused:
         raise Refused(*(Problem(f"{option}: {each.message}", hint=each.hint) for each in refused.problems)) from None
     path = parts.path.rstrip("/")

@@ -306,7 +306,8 @@ def load_json(data: bytes, *, where: str, cap: int) -> JsonValue:
         text = data.decode("utf-8")
         return cast("JsonValue", json.loads(text, object_pairs_hook=_no_twins, parse_constant=_no_constant))
     except json.JSONDecodeError as error:
-        raise Refused(Problem(f"no JSON: {error.msg.removesuffix(' at')}", file=where, line=error.lineno, column=error.colno)) from None
+        message = f"no JSON: {error.msg.removesuffix(' at')}"
+        raise Refused(Problem(message, file=where, line=error.lineno, column=error.colno)) from None
     except UnicodeDecodeError as error:
         raise Refused(Problem(f"byte {error.start} is no UTF-8", file=where)) from None
     except RecursionError:

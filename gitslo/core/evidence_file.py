@@ -6,7 +6,7 @@ has failed on its evidence stays failed: trying again until it passes is no test
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitslo.core.codec import dump_json, from_json, load_json, to_json
 from gitslo.errors import Problem, Refused
@@ -51,7 +51,11 @@ def decode(content: bytes, *, plan: str, where: str) -> EvidenceFile:
     Raises:
         Refused: it is no such file, of another plan, or has failed already.
     """
-    found = from_json(EvidenceFile, load_json(content, where=where, cap=EVIDENCE_CAP), where=where)
+    try:
+        found = from_json(EvidenceFile, load_json(content, where=where, cap=EVIDENCE_CAP), where=where)
+    except Refused as refused:
+        hint = "it is no evidence file, or a damaged one: name another file"
+        raise Refused(*(replace(problem, hint=problem.hint or hint) for problem in refused.problems)) from None
     if found.schema != _SCHEMA:
         raise Refused(
             Problem(f"written as {found.schema!r}; this gitslo reads {_SCHEMA}", file=where, pointer="/schema")

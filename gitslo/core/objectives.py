@@ -111,7 +111,7 @@ def _subject(subject: str, at: int, known: Known) -> tuple[str, str | None, Metr
     endpoints = known.endpoints[load]
     if first not in endpoints:
         if not get_close_matches(first, endpoints) and get_close_matches(first, RESERVED):
-            raise NoObjective(at, f"there is no metric `{first}`", nearest(first, sorted(RESERVED)))
+            raise NoObjective(at, f"there is no metric `{first}`", nearest(first, sorted(map(str, RESERVED))))
         if not endpoints:
             hint = f"it has one request: write `{load}.{after}`"
             raise NoObjective(at, f"the load `{load}` has no endpoints to tell apart", hint)

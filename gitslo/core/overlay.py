@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 
 from gitslo.core.objects import EXECUTABLE, FILE, blob_id, folder_entry
 from gitslo.errors import Problem, Refused
-from gitslo.ports import Edit, TreeEntry, TreeView
+from gitslo.ports import FILE_CAP, Edit, TreeEntry, TreeView
 
 __all__ = ["TakenEntry", "edited_tree"]
 
-READ_CAP = 256 * 1024
 """Bytes: what `TreeView.read` promises."""
 
 
@@ -71,11 +70,11 @@ class _Overlay:
         return not any(path.startswith(f"{file}/") or file.startswith(f"{path}/") for file in self._files)
 
     def read(self, path: str) -> bytes:
-        """A file's content; Refused where there is none, it is no regular file or larger than 256 KiB."""
+        """A file's content; Refused where there is none, it is no regular file or larger than 1 MiB."""
         edit = self._edits.get(path)
         if isinstance(edit, bytes):
-            if len(edit) > READ_CAP:
-                raise Refused(Problem("is larger than 256 KiB", file=path))
+            if len(edit) > FILE_CAP:
+                raise Refused(Problem("is larger than 1 MiB", file=path))
             return edit
         if isinstance(edit, TakenEntry):
             return edit.origin.read(edit.origin_path)

@@ -1,12 +1,14 @@
 """One repository as a poll sees it: refs, the pipeline in force, the environments, and what HEAD says of each.
 
 Called by the controller once per poll, and by `observe` per environment. What a revision says is computed again only
-when one of its objects has another id, so a poll with news costs what changed.
+when one of its objects has another id, so a poll with news costs what changed. What many environments need is read for
+many at once: a few processes for `AHEAD` environments, not a few for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,17 +19,21 @@ from gitslo.core.parse_plan import parse_plan
 from gitslo.core.wildcard import matches
 from gitslo.errors import Problem, Refused
 from gitslo.loop.ledgers import Ledgers, LedgerTip
-from gitslo.loop.views import ObjectCache, RevisionView
+from gitslo.loop.views import ObjectCache, RecordedView, RevisionView, in_halves
 from gitslo.model import Allowed, CommitId, Environment, Pipeline, Plan, Release
 from gitslo.ports import Repository
 
-__all__ = ["PIPELINE_FILE", "Facts", "Sight"]
+__all__ = ["PIPELINE_FILE", "Facts", "Known", "Sight"]
 
 PIPELINE_FILE: Final = "gitslo.yaml"
 EARLIER_PIPELINES: Final = 50
 """How many earlier versions of a broken pipeline file are tried for the last valid one."""
 TRAILERS_READ: Final = 2_000
 """How many commits are searched for trailers of an environment whose ledger is missing."""
+AHEAD: Final = 250
+"""For how many environments is read ahead at once."""
+OTHER_VIEWS: Final = 64
+"""How many revisions other than HEAD are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,22 @@ class Facts:
     release: Release
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """The facts of one environment and what they were computed from; equal only to itself.
+
+    Attributes:
+        environment: as the pipeline described it.
+        watched: every path that was asked for, and whether all below it counts; see `RecordedView`.
+        marks: what stood there; as long as it is the same, so are the facts.
+    """
+
+    environment: Environment
+    watched: tuple[tuple[str, bool], ...]
+    marks: tuple[str, ...]
+    facts: Facts
+
+
 class Sight:
     """What the last poll saw of one repository."""
 
@@ -47,10 +69,16 @@ class Sight:
         self.ledgers = ledgers
         self._allowed = allowed
         self._cache = ObjectCache()
-        self._views: dict[CommitId, RevisionView] = {}
-        self._facts: dict[str, tuple[tuple[str, ...], tuple[str, ...], Facts]] = {}
+        self._head: RevisionView | None = None
+        self._others: OrderedDict[CommitId, RevisionView] = OrderedDict()
+        self._known: dict[str, Known] = {}
+        self._verified: dict[str, CommitId] = {}
+        self._read: tuple[str, set[str]] = ("", set())
         self._trailers: tuple[CommitId, frozenset[str]] | None = None
         self._parsed_at: str | None = None
+        self._index: dict[str, int] = {}
+        self.generation = 0
+        """Counts the moves of refs: as long as it is the same, no ref has moved."""
         self.refs: Mapping[str, CommitId] = {}
         self.pipeline: Pipeline | None = None
         self.pipeline_problem: Refused | None = None
@@ -67,12 +95,12 @@ class Sight:
         Raises:
             Retry, Refused: as `Repository.list_refs`.
         """
-        refs = dict(self.repository.list_refs())
+        refs = self.repository.list_refs()
         moved = refs != self.refs
         if moved:
-            self.repository.fetch(refs)
+            self.repository.fetch({ref: tip for ref, tip in refs.items() if self.refs.get(ref) != tip})
             self.refs = refs
-            self._views = {commit: view for commit, view in self._views.items() if commit == self.revision}
+            self.generation += 1
             self._read_pipeline()
         return moved
 
@@ -84,17 +112,37 @@ class Sight:
         else:
             refs[ref] = commit
         self.refs = refs
+        self.generation += 1
 
     def view(self, commit: CommitId) -> RevisionView:
         """The tree of a commit; objects that were read before are not read again."""
-        if commit not in self._views:
-            self._views[commit] = RevisionView(self.repository, commit, self._cache)
-        return self._views[commit]
+        if commit == self.revision:
+            return self._head_view()
+        view = self._others.get(commit)
+        if view is None:
+            view = self._others[commit] = RevisionView(self.repository, commit, self._cache)
+            if len(self._others) > OTHER_VIEWS:
+                self._others.popitem(last=False)
+        return view
+
+    def _head_view(self) -> RevisionView:
+        if self._head is None:
+            self._head = RevisionView(self.repository, self.revision, self._cache)
+        elif self._head.commit != self.revision:
+            watched = {path for known in self._known.values() for path, _ in known.watched}
+            self._head = self._head.after(self.revision, {PIPELINE_FILE, *watched})
+            self._head.prefetch(watched)
+        return self._head
 
     def ledger(self, environment: str) -> LedgerTip:
         """The environment's ledger as the last look saw it."""
         name = self.pipeline.name if self.pipeline is not None else ""
-        return self.ledgers.read(name, environment, self.refs.get(self.ledgers.ref(name, environment)))
+        tip = self.refs.get(self.ledgers.ref(name, environment))
+        if tip is not None and not self.ledgers.known(tip):
+            near = (self.refs.get(self.ledgers.ref(name, other.name)) for other in self._from(environment))
+            unknown = [other for other in near if other is not None and not self.ledgers.known(other)]
+            in_halves(unknown, self.ledgers.ahead)
+        return self.ledgers.read(name, environment, tip)
 
     def lost_ledger(self, environment: str) -> bool:
         """Whether the history carries our trailers for an environment that has no ledger."""
@@ -110,28 +158,54 @@ class Sight:
         Raises:
             Refused: its plan, its manifests or its release cannot be understood.
         """
-        view = self.view(self.revision)
-        known = self._facts.get(environment.name)
-        if known is not None and known[1] == self._ids(view, known[0]):
-            return known[2]
+        known = self.known(environment)
+        if known is None:
+            self._read_ahead(environment)
+            known = self._known[environment.name] = self._compute(environment)
+            self._verified[environment.name] = self.revision
+        return known.facts
+
+    def known(self, environment: Environment) -> Known | None:
+        """The facts that were computed before, if HEAD still says the same."""
+        known = self._known.get(environment.name)
+        if known is None or known.environment != environment:
+            return None
+        if self._verified[environment.name] != self.revision:
+            if known.marks != self._head_view().marks(known.watched):
+                return None
+            self._verified[environment.name] = self.revision
+        return known
+
+    def _compute(self, environment: Environment) -> Known:
+        view = RecordedView(self._head_view())
         plan_folder = environment.plan_path.rpartition("/")[0]
-        read: list[str] = []
 
         def read_file(path: str) -> bytes:
-            full = f"{plan_folder}/{path}" if plan_folder else path
-            read.append(full)
-            return view.read(full)
+            return view.read(f"{plan_folder}/{path}" if plan_folder else path)
 
         plan = parse_plan(view.read(environment.plan_path), file=environment.plan_path, read_file=read_file)
-        tree = tree_of(view, environment)
-        facts = Facts(tree, plan, release_of(view, environment))
-        paths = tuple(dict.fromkeys((environment.path, environment.plan_path, *tree.inputs, *read)))
-        self._facts[environment.name] = (paths, self._ids(view, paths), facts)
-        return facts
+        facts = Facts(tree_of(view, environment), plan, release_of(view, environment))
+        watched = view.watched()
+        return Known(environment, watched, self._head_view().marks(watched), facts)
 
-    def _ids(self, view: RevisionView, paths: tuple[str, ...]) -> tuple[str, ...]:
-        view.prefetch(paths)
-        return tuple(entry.id if (entry := view.entry(path)) is not None else "" for path in paths)
+    def _from(self, environment: str) -> tuple[Environment, ...]:
+        """The environment and those that come after it, as many as are read at once."""
+        at = self._index.get(environment, 0)
+        return self.environments[at : at + AHEAD]
+
+    def _read_ahead(self, environment: Environment) -> None:
+        """Read for the next environments, too, of which nothing is known yet or something has changed."""
+        revision, done = self._read if self._read[0] == self.revision else (self.revision, set[str]())
+        self._read = (revision, done)
+        if environment.name in done:
+            return
+        news = [other for other in self._from(environment.name) if other.name not in done and self.known(other) is None]
+        done.update(other.name for other in news)
+
+        def ahead(some: Sequence[Environment]) -> None:
+            self._head_view().ahead([other.path for other in some], [other.plan_path for other in some])
+
+        in_halves(news, ahead)
 
     def _read_pipeline(self) -> None:
         """Parse the pipeline at HEAD; the last valid one stays in force while a broken one is reported."""
@@ -147,13 +221,6 @@ class Sight:
                 self.pipeline_problem = refused
                 if self.pipeline is None:
                     self._use_earlier()
-        known = [path for environment in self.environments for path in self._watched(environment)]
-        if known:
-            view.prefetch(known)
-
-    def _watched(self, environment: Environment) -> tuple[str, ...]:
-        known = self._facts.get(environment.name)
-        return known[0] if known is not None else (environment.path, environment.plan_path)
 
     def _parse(self, commit: CommitId) -> Pipeline:
         view = self.view(commit)
@@ -168,6 +235,8 @@ class Sight:
         self.environments = tuple(
             environment for environment in found if matches(self._allowed.environments, environment.name)
         )
+        self._index = {environment.name: index for index, environment in enumerate(self.environments)}
+        self._known = {name: known for name, known in self._known.items() if name in self._index}
 
     def _use_earlier(self) -> None:
         for commit in self.repository.history(self.revision, None, (PIPELINE_FILE,), EARLIER_PIPELINES):

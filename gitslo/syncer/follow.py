@@ -13,8 +13,8 @@ from gitslo.core.parse_pipeline import parse_pipeline
 from gitslo.core.wildcard import matches
 from gitslo.core.yamlsafe import MANIFEST, read_documents
 from gitslo.errors import Problem, Refused
-from gitslo.model import Allowed, ByteCount, CommitId, Environment, ObjectId
-from gitslo.ports import Repository, TreeEntry
+from gitslo.model import Allowed, CommitId, Environment, ObjectId
+from gitslo.ports import FILE_CAP, Repository, TreeEntry
 from gitslo.syncer.containers import Program
 from gitslo.syncer.desired import Desired, desired
 from gitslo.syncer.manifest import Manifest
@@ -24,7 +24,6 @@ from gitslo.syncer.runner import Wanted
 __all__ = ["Follower"]
 
 PIPELINE_FILE = "gitslo.yaml"
-FILE_CAP = ByteCount(256 * 1024)
 REGULAR = ("100644", "100755")
 RENDERED = {
     "kustomization.yaml": "kustomize",

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 
 from gitslo.core.objects import EXECUTABLE, FILE, blob_id, folder_entry
 from gitslo.errors import Problem, Refused
-from gitslo.ports import TreeEntry
+from gitslo.ports import FILE_CAP, TreeEntry
 
 __all__ = ["MemoryView"]
 
-READ_CAP = 256 * 1024
 """Bytes: what `TreeView.read` promises."""
 
 
@@ -43,13 +42,13 @@ class MemoryView:
         return tuple(entry for entry in self._entries.values() if entry.path.startswith(prefix))
 
     def read(self, path: str) -> bytes:
-        """A file's content; Refused where there is none, it is no regular file or larger than 256 KiB."""
+        """A file's content; Refused where there is none, it is no regular file or larger than 1 MiB."""
         entry = self._entries.get(path)
         if entry is None:
             raise Refused(Problem("there is no such file", file=path))
         if entry.mode not in {FILE, EXECUTABLE}:
             raise Refused(Problem("is not a regular file", file=path))
         data = self._contents[path]
-        if len(data) > READ_CAP:
-            raise Refused(Problem("is larger than 256 KiB", file=path))
+        if len(data) > FILE_CAP:
+            raise Refused(Problem("is larger than 1 MiB", file=path))
         return data

@@ -146,7 +146,7 @@ def test_a_kustomization_without_a_file_is_searched():
 
 def test_a_large_file_in_the_way():
     """A file too large to be searched is refused with a way out."""
-    files = {"a.yaml": deployment(f"{APP}:1"), "crds.yaml": "#" * (256 * 1024 + 1)}
+    files = {"a.yaml": deployment(f"{APP}:1"), "crds.yaml": "#" * (1024 * 1024 + 1)}
 
     assert "say where the image stands" in refusal(files, image())
 

@@ -73,6 +73,8 @@ def test_the_quantile_is_what_is_allowed() -> None:
         ("browse.latency.p95 < 120% of baseline", 21),
         ("lost < 2%", 0),
         ("one.get.errors < 1%", 4),
+        ("one.latncy.p95 < 1s", 4),
+        ("browse.latency.p95 < 250", 21),
     ],
 )
 def test_the_place_is_exact(sentence: str, offset: int) -> None:

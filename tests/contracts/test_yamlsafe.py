@@ -116,6 +116,7 @@ def test_a_place_is_found_by_pointer() -> None:
 
     assert [(1, 6), (2, 1), (3, 5), None, None, None, None] == lines
     assert ("/a~1b/0", Mark(3, 1, 10)) == (pointer_to("a/b", 0), locate_key(root, "/d"))
+    assert None is locate_key(root, "/d/1")
 
 
 def test_several_documents_are_read_where_they_may_be() -> None:
@@ -153,6 +154,15 @@ def test_an_anchor_is_not_part_of_its_node() -> None:
     places = [mark for pointer in ("/a", "/b") if (mark := locate(root, pointer))]
 
     assert [("v", 1, 7), ("c", 4, 3)] == [(text[mark.offset], mark.line, mark.column) for mark in places]
+
+
+def test_an_anchor_with_nothing_behind_it_is_null() -> None:
+    """The next line belongs to somebody else; the empty value lies before it."""
+    root = read_document(b"a: &x\nb: *x\n", file="f", budget=MANIFEST)
+    empty = find(root, "/a")
+    assert empty is not None
+
+    assert ({"a": None, "b": None}, empty.start, Mark(1, 1, 0)) == (plain(root), empty.end, locate(root, "/a"))
 
 
 def test_a_merge_written_in_place_came_through_nothing() -> None:

@@ -2,6 +2,7 @@
 
 The service answers for every environment what the branch says (as if a perfect syncer ran), logs each request, and
 fails for images tagged `bad`. gitslo runs as its users run it: `gitslo once --config ...`, behind the probe syncer.
+Called by the scenarios; a world is used by one of them alone, and nothing of it is left when it is closed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
+
+from tests.crash.seed import prove
+
+from tests.crash.seed import prove
 
 ENVIRONMENTS = ("dev", "prod")
 
@@ -26,18 +33,19 @@ schema: gitslo/v1
 name: shop
 stages:
   - {{name: dev, path: dev}}
-  - {{name: prod, path: prod, after: [dev]}}
+  - {{name: prod, path: prod, after: [dev]{prod}}}
 plan: slo.yaml
 sync: {{probe: {{url: "http://127.0.0.1:{port}/{{stage}}/version", json: image, reports: image}}}}
 promote:
   - image: example/app
 write:
-  promotion: {{mode: {mode}, merge: auto}}
-  revert: {{mode: {mode}, merge: auto}}
+  promotion: {{{write}}}
+  revert: {{{write}}}
 outcomes:
   fail: {{sync: {{action: revert, run: note}}, any: hold}}
 revalidate: {{every: never}}
 """
+MANUAL = ", write: {promotion: {mode: pull-request, merge: manual}}"
 
 PLAN = """\
 schema: gitslo/v1
@@ -50,9 +58,9 @@ load:
     timeout: 1s
     warmup: 0s
     stages:
-      - {{hold: 120/s, for: 6s}}
+      - {{hold: 60/s, for: 6s}}
 objectives:
-  - browse.errors < 20%
+  - browse.errors < {limit}%
 judge: {{min_duration: 500ms, max_duration: 6s}}
 """
 
@@ -78,7 +86,7 @@ repositories:
     url: {url}
     branch: main
     poll: 200ms
-    forge: local
+    forge: local{ledger}
     author: {{name: gitslo, email: gitslo@localhost}}
     allow: {{environments: ["*"], targets: ["127.0.0.1"]}}
 commands:
@@ -103,18 +111,35 @@ class Request:
 
 @dataclass
 class World:
-    """See the module."""
+    """See the module.
+
+    Attributes:
+        atomic: whether the server says that it can push several refs at once.
+        mode: of every change; `merge` is that of promotions into prod.
+        proved: v1 has passed everywhere, as a first `gitslo once` leaves it.
+        key: of the ledgers' HMAC; none where empty.
+        people: commits by people that have to be on the branch in the end.
+        dropped: commits that a person's rewriting took off the branch, and how many pushes there were before it.
+        kills, started: how many processes of gitslo were killed, and started.
+    """
 
     folder: Path
     atomic: bool = True
     mode: str = "pull-request"
+    merge: str = "auto"
+    proved: bool = False
+    key: str = ""
     requests: list[Request] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    kills: int = 0
+    started: int = 0
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.repository = self.folder / "repository.git"
         self._tags: tuple[str, dict[str, str]] = ("", {})
+        self._children: list[subprocess.Popen[bytes]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -126,18 +151,35 @@ class World:
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(HOOK)
         hook.chmod(0o755)
-        files = {"gitslo.yaml": PIPELINE.format(port=self.port, mode=self.mode)}
+        write = "mode: direct" if self.mode == "direct" else f"mode: {self.mode}, merge: auto"
+        prod = MANUAL if self.merge == "manual" else ""
+        files = {"gitslo.yaml": PIPELINE.format(port=self.port, write=write, prod=prod)}
         for stage in ENVIRONMENTS:
-            files[f"{stage}/slo.yaml"] = PLAN.format(port=self.port, stage=stage)
+            files[f"{stage}/slo.yaml"] = self.plan(stage)
             files[f"{stage}/deployment.yaml"] = DEPLOYMENT.format(stage=stage, tag="v1")
         self.commit(files, "Start at v1")
+        ledger = ""
+        if self.key:
+            (self.folder / "ledger.key").write_text(self.key)
+            ledger = f'\n    ledger: {{key: {{file: "{self.folder}/ledger.key"}}}}'
         for instance in ("one", "two", "three"):
             self.config(instance).write_text(
-                OPERATOR.format(instance=instance, url=self.repository.as_uri(), folder=self.folder)
+                OPERATOR.format(instance=instance, url=self.repository.as_uri(), folder=self.folder, ledger=ledger)
             )
+        if self.proved:
+            prove(self.config(), self.folder / "cache-seed")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
-        """Stop the service."""
+        """Stop the service, and whatever of gitslo still runs."""
+        for child in self._children:
+            if child.poll() is None:
+                self.kill(child)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -150,6 +192,10 @@ class World:
     def config(self, instance: str = "one") -> Path:
         """An operator's file."""
         return self.folder / f"operator-{instance}.yaml"
+
+    def plan(self, stage: str, limit: int = 20) -> str:
+        """A plan; another limit is another plan, with another digest."""
+        return PLAN.format(port=self.port, stage=stage, limit=limit)
 
     # ------------------------------------------------------------- Git as a person uses it
 
@@ -189,6 +235,40 @@ class World:
             self.people.append(commit)
             return commit
 
+    def rewrite(self, tree_of: str, onto: str, message: str) -> str:
+        """A person forces main to a new commit on `onto` with the tree of `tree_of`; what was between is dropped."""
+        head = self.git("rev-parse", "refs/heads/main")
+        commit = self.git("commit-tree", f"{tree_of}^{{tree}}", "-p", onto, "-m", message)
+        dropped = self.git("rev-list", head, f"^{onto}").split()
+        pushes = len(self.pushes())
+        self.git("update-ref", "refs/heads/main", commit, head)
+        self.dropped |= dict.fromkeys(dropped, pushes)
+        self.people = [known for known in self.people if known not in self.dropped] + [commit]
+        return commit
+
+    def pushes(self) -> list[tuple[str, str, str]]:
+        """Every ref that a push moved, in order: old, new, name."""
+        log = self.repository / "pushes.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [(old, new, ref) for old, new, ref in (line.split(" ", 2) for line in lines)]
+
+    def rewrite(self, tree_of: str, onto: str, message: str) -> str:
+        """A person forces main to a new commit on `onto` with the tree of `tree_of`; what was between is dropped."""
+        head = self.git("rev-parse", "refs/heads/main")
+        commit = self.git("commit-tree", f"{tree_of}^{{tree}}", "-p", onto, "-m", message)
+        dropped = self.git("rev-list", head, f"^{onto}").split()
+        pushes = len(self.pushes())
+        self.git("update-ref", "refs/heads/main", commit, head)
+        self.dropped |= dict.fromkeys(dropped, pushes)
+        self.people = [known for known in self.people if known not in self.dropped] + [commit]
+        return commit
+
+    def pushes(self) -> list[tuple[str, str, str]]:
+        """Every ref that a push moved, in order: old, new, name."""
+        log = self.repository / "pushes.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [(old, new, ref) for old, new, ref in (line.split(" ", 2) for line in lines)]
+
     def release(self, tag: str, stage: str = "dev") -> str:
         """A person releases a tag in one environment."""
         return self.commit({f"{stage}/deployment.yaml": DEPLOYMENT.format(stage=stage, tag=tag)}, f"Release {tag}")
@@ -208,36 +288,81 @@ class World:
 
     # ------------------------------------------------------------- gitslo
 
-    def start(self, *, failpoints: str = "", instance: str = "one", cache: str = "one") -> subprocess.Popen[bytes]:
+    def start(
+        self, *, failpoints: str = "", instance: str = "one", cache: str = "one", command: str = "once"
+    ) -> subprocess.Popen[bytes]:
         """Start gitslo as a process in a session of its own."""
-        environment = {
+        arguments = [command, "--config", str(self.config(instance)), "--log", "json"]
+        arguments += ["--wait", "20s"] if command == "once" else []
+        with (self.folder / f"gitslo-{instance}.log").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "gitslo", *arguments],
+                env=self._variables(cache, failpoints),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._children.append(child)
+        self.started += 1
+        return child
+
+    def run(
+        self,
+        *,
+        failpoints: str = "",
+        instance: str = "one",
+        cache: str = "one",
+        kill_after: float | None = None,
+        timeout: float = 240,
+    ) -> int:
+        """Run gitslo until it ends by itself, or is killed after so many seconds; its exit code."""
+        child = self.start(failpoints=failpoints, instance=instance, cache=cache)
+        try:
+            code = child.wait(kill_after if kill_after is not None else timeout)
+        except subprocess.TimeoutExpired:
+            self.kill(child)
+            if kill_after is None:
+                raise AssertionError(f"gitslo did not end within {timeout} s:\n{self.log(instance)[-4000:]}") from None
+            code = child.returncode
+        self.kills += code == -signal.SIGKILL
+        return code
+
+    def kill(self, child: subprocess.Popen[bytes]) -> None:
+        """kill -9 its whole session."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+    def command(self, *arguments: str, cache: str = "person") -> str:
+        """A command of gitslo that a person types."""
+        argv = [sys.executable, "-m", "gitslo", *arguments]
+        done = subprocess.run(argv, env=self._variables(cache), capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise AssertionError(f"gitslo {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _variables(self, cache: str, failpoints: str = "") -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "GITSLO_CACHE": str(self.folder / f"cache-{cache}"),
             "GITSLO_FAILPOINTS": failpoints,
             "PYTHONWARNINGS": "error::ResourceWarning",
         }
-        log = (self.folder / f"gitslo-{instance}.log").open("ab")
-        argv = [sys.executable, "-m", "gitslo", "once", "--config", str(self.config(instance)), "--wait", "20s"]
-        with log:
-            return subprocess.Popen(
-                [*argv, "--log", "json"],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
 
-    def run(self, *, failpoints: str = "", instance: str = "one", cache: str = "one", timeout: float = 90) -> int:
-        """Run gitslo until it ends by itself or is killed; its exit code."""
-        child = self.start(failpoints=failpoints, instance=instance, cache=cache)
-        try:
-            return child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            raise AssertionError(f"gitslo did not end within {timeout} s:\n{self.log(instance)[-4000:]}") from None
+    def processes(self) -> list[str]:
+        """The command lines of what gitslo started and is still there: its children know this folder as their home."""
+        found = []
+        mark = os.fsencode(self.folder)
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with contextlib.suppress(OSError, IndexError):
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent != os.getpid() and mark in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        return found
 
     def log(self, instance: str = "one") -> str:
         """What it said so far."""
@@ -247,6 +372,42 @@ class World:
     def lose_clone(self, cache: str = "one") -> None:
         """Everything on local disk is lost."""
         shutil.rmtree(self.folder / f"cache-{cache}", ignore_errors=True)
+
+    def loading(self, environment: str, run: int) -> bool:
+        """Whether the service has seen load of this run."""
+        return any(f"/{environment}/{run}/" in request.run for request in self.requests)
+
+
+def until(what: Callable[[], bool], why: str, seconds: float = 120) -> None:
+    """Wait for a condition, with a deadline."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{why} did not come within {seconds} s")
+        threading.Event().wait(0.05)
+
+
+def stopped(pid: int) -> bool:
+    """Whether the kernel reports the process as stopped (state T)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def loading(self, environment: str, run: int) -> bool:
+        """Whether the service has seen load of this run."""
+        return any(f"/{environment}/{run}/" in request.run for request in self.requests)
+
+
+def until(what: Callable[[], bool], why: str, seconds: float = 120) -> None:
+    """Wait for a condition, with a deadline."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{why} did not come within {seconds} s")
+        threading.Event().wait(0.05)
+
+
+def stopped(pid: int) -> bool:
+    """Whether the kernel reports the process as stopped (state T)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def _handler(world: World) -> type[BaseHTTPRequestHandler]:

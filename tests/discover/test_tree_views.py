@@ -142,12 +142,12 @@ def test_the_id_of_a_symlink_is_that_of_its_target_s_name(kind, tmp_path):
 
 
 def test_large_files_have_an_id_and_are_not_read(kind, tmp_path):
-    """More than 256 KiB are not read, and still have an id."""
-    view = make(kind, tmp_path, {"large": b"x" * (256 * 1024 + 1), "fits": b"x" * (256 * 1024)}, {})
+    """More than 1 MiB are not read, and still have an id."""
+    view = make(kind, tmp_path, {"large": b"x" * (1024 * 1024 + 1), "fits": b"x" * (1024 * 1024)}, {})
 
-    assert len(view.read("fits")) == 256 * 1024
+    assert len(view.read("fits")) == 1024 * 1024
     assert len(view.entry("large").id) == 40
-    with pytest.raises(Refused, match="256 KiB"):
+    with pytest.raises(Refused, match="1 MiB"):
         view.read("large")
 
 

@@ -189,7 +189,7 @@ def test_a_trickling_server_is_cut_off() -> None:
         took = time.monotonic() - began
         stop.set()
 
-    assert found == Readied(ready=False, reason="no whole answer within 0.5 s")
+    assert found == Readied(ready=False, reason="no whole answer within 500 ms")
     assert took < 3.0
 
 

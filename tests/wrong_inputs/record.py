@@ -18,7 +18,8 @@ def main() -> None:
         for case in sys.argv[1:] or cases():
             told = run(case)
             (CASES / case / "expected.txt").write_text(told.text, encoding="utf-8")
-            print(f"{case}: exit code {told.exit_code}" + (f", LEFT {', '.join(told.left)}" if told.left else ""))
+            left = f", and left {', '.join(told.left)}" if told.left else ""
+            sys.stdout.write(f"{case}: exit code {told.exit_code}{left}\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ and arguments may hold these places, and what is told holds them again:
     {guarded_port}  the same repositories, for whoever has the password
     {closed_port}   nothing listens there
     {case}          the case's name
+    {time}, {digest}, {what git says}, {what the resolver says}   told only: what differs between runs and machines
 
 What must stay true: nothing but loopback is called, and the servers are gone when the `with` block ends.
 """
@@ -27,7 +28,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitslo.testing.git_server import Access, BareRepository, Fault, GitServer
+from gitslo.testing.bare_repository import BareRepository
+from gitslo.testing.git_server import Access, Fault, GitServer
 
 __all__ = ["CASES", "PASSWORD", "WRONG_PASSWORD", "Told", "cases", "expected", "serving"]
 
@@ -40,8 +42,13 @@ WRONG_PASSWORD = "hunter2"
 _OWN = frozenset({"command", "expected.txt", "repository"})
 """What belongs to a case and not to its user's folder."""
 _LONGEST = 60.0
-_LIVE = re.compile(r" *[0-9.]+ s +[0-9.]+/s  p50 .* in flight [0-9]+\n")
-"""A line of the live view of `gitslo load`: how often it comes depends on the machine."""
+_FOREIGN = (
+    (re.compile(r"(?m)^[0-9]{2}:[0-9]{2}:[0-9]{2}(?=  )"), "{time}"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "{digest}"),
+    (re.compile(r"(?m)(?<=is not known: ).+$"), "{what the resolver says}"),
+    (re.compile(r"(?m)(?:remote|fatal): .+?(?= \([a-z]|$)"), "{what git says}"),
+)
+"""What is not ours to word: the time of day, digests, and others' sentences, which differ between their versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ def _run(case: str, scratch: Path, servers: Mapping[str, str]) -> Told:
     folder, home = scratch / case / "work", scratch / case / "home"
     home.mkdir(parents=True)
     places = {"{folder}": str(folder), "{case}": case, **servers}
-    shutil.copytree(CASES / case, folder, ignore=lambda path, names: _OWN & set(names))
+    shutil.copytree(CASES / case, folder, ignore=lambda _, names: _OWN & set(names))
     for file in filter(Path.is_file, folder.rglob("*")):
         file.write_text(_filled(file.read_text(encoding="utf-8"), places), encoding="utf-8", newline="")
     remote = _remote(case, scratch / "remotes" / f"{case}.git", places)
@@ -128,7 +135,7 @@ def _run(case: str, scratch: Path, servers: Mapping[str, str]) -> Told:
     )
     after = _files(folder), remote.refs() if remote is not None else {}
     left = [name for was, now in zip(before, after, strict=True) for name in now if was.get(name) != now[name]]
-    text = f"exit code {done.returncode}\n--- stdout\n{done.stdout}--- stderr\n{_LIVE.sub('', done.stderr)}"
+    text = f"exit code {done.returncode}\n--- stdout\n{done.stdout}--- stderr\n{done.stderr}"
     return Told(_emptied(text, places), done.returncode, tuple(left))
 
 
@@ -159,4 +166,6 @@ def _emptied(text: str, places: Mapping[str, str]) -> str:
             text = text.replace(value, place)
         elif place != "{case}":
             text = re.sub(rf"(?<=[: ]){value}\b", place, text)
+    for words, place in _FOREIGN:
+        text = words.sub(place, text)
     return text

@@ -114,7 +114,7 @@ def remote_error(doing: str, said: str, *, signed_in: bool) -> GitsloError | Non
         if expression.search(said):
             return Refused(Problem(f"{doing}: {why}: {text}", hint=hint))
     if _UNREACHED.search(said):
-        return Retry(f"{doing}: no connection; is the URL right, and the server up?: {text}")
+        return Retry(f"{doing}: no connection: {text} (check the repository's URL, and whether its server is up)")
     if _NETWORK.search(said):
         return Retry(f"{doing}: {text}")
     return None

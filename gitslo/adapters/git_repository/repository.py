@@ -126,8 +126,9 @@ class GitRepository(BatchReads):
             Retry, Refused: as `ports.Repository.list_refs`.
         """
         asked = (self._branch_ref, f"{self._ledger_prefix}*", f"{publish.OWN_HEADS}*", *map(grammar.pattern, patterns))
-        answer, refs = self._upstream.ask(asked), self._shown[1]
-        if answer is not self._shown[0]:
+        answer = self._upstream.ask(asked)
+        known, refs = self._shown
+        if answer is not known:
             scratch = self._ledger_prefix + publish.PROBE
             refs = MappingProxyType({ref: tip for ref, tip in answer.items() if not ref.startswith(scratch)})
             self._shown = (answer, refs)
