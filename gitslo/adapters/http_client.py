@@ -87,7 +87,7 @@ class HttpClient:
         except (httpx.InvalidURL, UnicodeError) as error:
             raise Retry(f"not a usable URL: {_line(error)}") from error
         except httpx.ConnectError as error:
-            raise Retry(f"no connection to {target.host}:{target.port}: {_reason(error, target)}") from error
+            raise Retry(f"no connection to {target.host}:{target.port}: {_reason(error, address)}") from error
         except httpx.HTTPError as error:
             raise Retry(f"no HTTP answer: {_line(error)}") from error
 
@@ -146,12 +146,12 @@ def _host(target: Target) -> str:
     return shown if target.port == (443 if target.tls else 80) else f"{shown}:{target.port}"
 
 
-def _reason(error: httpx.ConnectError, target: Target) -> str:
+def _reason(error: httpx.ConnectError, address: Address) -> str:
     """Why there is no connection, in our words where the libraries' are for programmers."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, socket.gaierror):
-            return f"the name {target.host!r} does not resolve"
+            return f"the name {address[0]!r} does not resolve"
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not accepted: {short(plain(cause.verify_message), _REASON)}"
         if isinstance(cause, ssl.SSLError):

@@ -302,10 +302,10 @@ class _Reading:
             # Not repeated: long digits may be a password that somebody forgot to take out.
             self.refuse("this number is not finite, or needs more than 64 bits", self.last, "quote it if it is text")
 
-    def _count(self, nodes: int) -> None:
+    def _count(self, nodes: int, hint: str = "") -> None:
         self.nodes += nodes
         if self.nodes > self.budget.nodes:
-            self.refuse(f"more than {self.budget.nodes} nodes", self.last)
+            self.refuse(f"more than {self.budget.nodes} nodes", self.last, hint)
 
     def _alias(self, event: AliasEvent) -> None:
         name = str(event.anchor)
@@ -319,7 +319,7 @@ class _Reading:
         self._finish(replace(node, alias=self.last), size)
 
     def _unfold(self, size: _Size) -> None:
-        self._count(size.nodes)
+        self._count(size.nodes, "what an alias stands for counts each time")
         self.unfolded += size.text
         if self.unfolded > _UNFOLDED * self.budget.bytes:
             self.refuse("aliases unfold to more text than is read", self.last)

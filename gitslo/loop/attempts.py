@@ -49,6 +49,12 @@ class Attempts:
         with self._lock:
             return sum(1 for slot in self._slots.values() if slot.ended is None)
 
+    @property
+    def environments(self) -> frozenset[str]:
+        """Those of which this process knows an attempt."""
+        with self._lock:
+            return frozenset(self._slots)
+
     def local(self, environment: str) -> Local | None:
         """What this process knows of the environment's attempt."""
         with self._lock:

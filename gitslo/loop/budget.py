@@ -19,12 +19,16 @@ class PushBudget:
         self._tokens = self._most
         self._at = now
 
-    def wait(self, now: float, keep: float = 0.0) -> float:
-        """Seconds until a push may go out (0: now, and it is taken), keeping a share `keep` in reserve for others."""
+    def left(self, now: float, keep: float = 0.0) -> float:
+        """Seconds until a push may go out, keeping a share `keep` in reserve for others."""
         self._tokens = min(self._most, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        need = 1.0 + keep * self._most
-        if self._tokens >= min(need, self._most):
+        need = min(1.0 + keep * self._most, self._most)
+        return max(0.0, (need - self._tokens) / self._rate)
+
+    def wait(self, now: float, keep: float = 0.0) -> float:
+        """Like `left`; where that is 0, the push is taken from the budget."""
+        left = self.left(now, keep)
+        if left == 0.0:
             self._tokens -= 1.0
-            return 0.0
-        return (need - self._tokens) / self._rate
+        return left

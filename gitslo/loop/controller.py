@@ -6,22 +6,34 @@ not looked at. One bad environment never stops another: each has its own try and
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 from gitslo.core.state import decide
-from gitslo.core.steps import Observation, Stay, Step, Write
+from gitslo.core.steps import (
+    CancelAttempt,
+    Comment,
+    Observation,
+    RunCommand,
+    SetStatus,
+    StartAttempt,
+    Stay,
+    Step,
+    Write,
+)
 from gitslo.errors import Conflict, GitsloError, Refused, Retry
 from gitslo.loop.act import Actor, Commands
 from gitslo.loop.attempts import Attempts, Stop
 from gitslo.loop.budget import PushBudget
 from gitslo.loop.ledgers import Ledgers
-from gitslo.loop.observe import Asked, observe
+from gitslo.loop.observe import Asked, branch_of, observe
 from gitslo.loop.sight import Sight
 from gitslo.loop.telling import describe, of_lifted, of_poll, of_problem, of_stay
-from gitslo.model import Allowed, Ceilings, CommitId, Environment, Seconds
+from gitslo.model import Allowed, Ceilings, ChangeKind, CommitId, Environment, Seconds
 from gitslo.ports import Clock, Event, Forge, LoadEngine, Observer, ReadinessProbe, Repository, Syncer, tell_all
 from gitslo.run import AttemptOrder, AttemptOutcome, attempt
 
@@ -85,17 +97,53 @@ class Poll:
 
 @dataclass(slots=True)
 class _Memory:
-    """What this process remembers of one environment between polls; all of it may be lost."""
+    """What this process remembers of one environment between polls; all of it may be lost.
+
+    Attributes:
+        mark: what the last decision to stay rested on; see `Controller._mark`.
+        refs: which ones the mark holds; computed for `refs_of`.
+        at_rest: the mark holds the facts instead of the revision; see `_at_rest`.
+        keep: where it waits for the push budget, the share that its step leaves to others.
+        generation: of the sight at which `mark` was compared last.
+        calm_until: monotonic seconds until which nothing is compared while the generation is the same.
+    """
 
     ledger: CommitId | None = None
     seen_at: float = 0.0
     mark: tuple[object, ...] = ()
     standing: Standing | None = None
+    at_rest: bool = False
+    refs_of: Environment | None = None
+    refs: tuple[str, ...] = ()
     wake_at: float | None = None
+    keep: float | None = None
+    generation: int = -1
+    calm_until: float = 0.0
     failures: int = 0
     retry_at: float = 0.0
     said: str = ""
     held: bool = False
+
+
+def _kept_from(step: Step) -> float | None:
+    """The share of the push budget that a step leaves to others; None where it does not push."""
+    if isinstance(step, StartAttempt | CancelAttempt | RunCommand):
+        return None
+    return STATUS_RESERVE if isinstance(step, SetStatus | Comment) else 0.0
+
+
+def _at_rest(o: Observation) -> bool:
+    """Whether a commit that leaves the environment's objects alone cannot matter to it.
+
+    With a change to propose or to go back, the history and the base matter; without a ledger, the trailers in it.
+    """
+    return o.ledger.id is not None and o.promotion is None and o.revert is None and not o.head.written_by
+
+
+def _next_look(environment: str, now: float) -> float:
+    """When the environment is looked at again: each has its own moment in every stretch of SYNC_LOOK_EVERY seconds."""
+    moment = crc32(environment.encode()) / 2**32 * SYNC_LOOK_EVERY
+    return now + SYNC_LOOK_EVERY - (now - moment) % SYNC_LOOK_EVERY
 
 
 class Controller:
@@ -144,10 +192,13 @@ class Controller:
             return Poll((), 0, self.sight.pipeline_problem)
         steps = 0
         standings = []
+        attempting = self._attempts.environments
         for environment in self.sight.environments:
-            standing, taken = self._drive(environment)
-            standings.append(standing)
-            steps += taken
+            memory = self._memory.setdefault(environment.name, _Memory())
+            if memory.standing is None or memory.calm_until <= began or memory.generation != self.sight.generation:
+                memory.standing, taken = self._drive(environment, memory, attempting=environment.name in attempting)
+                steps += taken
+            standings.append(memory.standing)
         self._tell(of_poll(len(standings), steps, self._clock.now().monotonic - began))
         return Poll(tuple(standings), steps)
 
@@ -155,25 +206,28 @@ class Controller:
         """Stop every attempt without a verdict; claims stay to be taken over. Whether all ended within `timeout`."""
         return self._attempts.drain(reason, timeout)
 
-    def _drive(self, environment: Environment) -> tuple[Standing, int]:  # noqa: C901 - one except per instruction
+    def _drive(  # noqa: C901 - one except per instruction
+        self, environment: Environment, memory: _Memory, *, attempting: bool
+    ) -> tuple[Standing, int]:
         """Take steps until the environment stays."""
-        memory = self._memory.setdefault(environment.name, _Memory())
         now = self._clock.now().monotonic
+        memory.calm_until = 0.0
         if memory.retry_at > now and memory.standing is not None:
-            return memory.standing, 0
-        if memory.standing is not None and self._idle(environment, memory, now):
             return memory.standing, 0
         taken = 0
         try:
+            if memory.standing is not None and not attempting and self._idle(environment, memory, now):
+                return memory.standing, 0
             while taken < STEPS_PER_POLL:
                 observation = self._observe(environment, memory)
                 step = decide(observation)
                 if isinstance(step, Stay):
-                    return self._stay(environment, memory, step), taken
-                if not self._afford(step):
-                    return self._stay(
-                        environment, memory, Stay("waiting for the push budget", Seconds(1.0), busy=True)
-                    ), taken
+                    return self._stay(environment, memory, step, at_rest=_at_rest(observation)), taken
+                keep = _kept_from(step)
+                left = self._budget.wait(self._clock.now().monotonic, keep) if keep is not None else 0.0
+                if left > 0.0:
+                    stay = Stay("waiting for the push budget", Seconds(left), busy=True)
+                    return self._stay(environment, memory, stay, at_rest=_at_rest(observation), keep=keep), taken
                 taken += 1
                 self._act(observation, step)
             return self._stay(environment, memory, Stay("still moving", Seconds(0.0), busy=True)), taken
@@ -183,7 +237,8 @@ class Controller:
             standing = Standing(environment.name, Stay(str(conflict), Seconds(0.0), busy=True))
         except Refused as refused:
             self._tell_once(environment.name, str(refused), of_problem(environment.name, refused))
-            memory.mark, memory.wake_at = self._mark(environment), None
+            memory.mark, memory.at_rest = self._mark(environment, at_rest=False), False
+            memory.wake_at = memory.keep = None
             standing = Standing(environment.name, None, refused)
         except Retry as retry:
             standing = self._back_off(environment, memory, retry, retry.delay)
@@ -192,7 +247,6 @@ class Controller:
         except Exception as error:  # noqa: BLE001 - a fault of ours in one environment must not stop the others
             wrapped = Retry(f"internal error: {type(error).__name__}: {error}")
             standing = self._back_off(environment, memory, wrapped, 5.0)
-        memory.standing = standing
         return standing, taken
 
     def _observe(self, environment: Environment, memory: _Memory) -> Observation:
@@ -233,39 +287,51 @@ class Controller:
         if event is not None:
             self._tell(event)
 
-    def _afford(self, step: Step) -> bool:
-        """Take a token of the push budget for a step that pushes."""
-        keep = STATUS_RESERVE if type(step).__name__ in ("SetStatus", "Comment") else 0.0
-        pushes = type(step).__name__ not in ("StartAttempt", "CancelAttempt", "RunCommand")
-        return not pushes or self._budget.wait(self._clock.now().monotonic, keep) == 0.0
-
     # ----------------------------------------------------------------- staying
 
-    def _mark(self, environment: Environment) -> tuple[object, ...]:
+    def _mark(self, environment: Environment, *, at_rest: bool) -> tuple[object, ...]:
         """Everything outside of clocks, forge and syncer that a decision depends on."""
         sight = self.sight
-        name = sight.pipeline.name if sight.pipeline is not None else ""
-        ours = f"refs/heads/gitslo/{name}/{environment.name}/"
-        branches = tuple(sight.refs.get(ours + kind) for kind in ("promote", "revert"))
-        ledgers = tuple(sight.refs.get(sight.ledgers.ref(name, env)) for env in (environment.name, *environment.after))
-        return sight.revision, branches, ledgers
+        head = sight.known(environment) if at_rest else None
+        return head or sight.revision, sight.pipeline, *map(sight.refs.get, self._refs_of(environment))
+
+    def _refs_of(self, environment: Environment) -> tuple[str, ...]:
+        """Its changes' branches, its ledger and its sources' ledgers."""
+        memory = self._memory[environment.name]
+        if memory.refs_of is not environment:
+            branches = (f"refs/heads/{branch_of(environment, kind)}" for kind in ChangeKind)
+            names = (environment.name, *environment.after)
+            ledgers = (self.sight.ledgers.ref(environment.pipeline, name) for name in names)
+            memory.refs_of, memory.refs = environment, (*branches, *ledgers)
+        return memory.refs
 
     def _idle(self, environment: Environment, memory: _Memory, now: float) -> bool:
         """Whether another look could not come to another step."""
-        if memory.mark != self._mark(environment) or self._attempts.local(environment.name) is not None:
+        wake = memory.wake_at if memory.wake_at is not None else math.inf
+        if memory.keep is not None:
+            wake = min(wake, now + self._budget.left(now, memory.keep))
+        if now >= wake or memory.mark != self._mark(environment, at_rest=memory.at_rest):
             return False
-        return memory.wake_at is None or now < memory.wake_at
+        memory.generation, memory.calm_until = self.sight.generation, wake
+        return True
 
-    def _stay(self, environment: Environment, memory: _Memory, stay: Stay) -> Standing:
+    def _stay(
+        self, environment: Environment, memory: _Memory, stay: Stay, *, at_rest: bool = False, keep: float | None = None
+    ) -> Standing:
+        """Args: keep: where the stay is for the push budget, the share that the step leaves to others."""
         now = self._clock.now().monotonic
         memory.failures, memory.retry_at = 0, 0.0
         change = self.sight.ledger(environment.name).state.change
-        restless = stay.busy or stay.syncing or (change is not None and change.state.value == "proposed")
-        memory.mark = () if restless else self._mark(environment)
-        memory.wake_at = now + min(stay.wake if stay.wake is not None else SYNC_LOOK_EVERY, SYNC_LOOK_EVERY)
-        memory.standing = Standing(environment.name, stay)
+        restless = (
+            (stay.busy and keep is None) or stay.syncing or (change is not None and change.state.value == "proposed")
+        )
+        memory.mark, memory.at_rest = () if restless else self._mark(environment, at_rest=at_rest), at_rest
+        memory.wake_at = _next_look(environment.name, now)
+        memory.keep = keep
+        if stay.wake is not None and keep is None:
+            memory.wake_at = min(memory.wake_at, now + stay.wake)
         self._tell_once(environment.name, stay.reason, of_stay(environment.name, stay))
-        return memory.standing
+        return Standing(environment.name, stay)
 
     def _back_off(self, environment: Environment, memory: _Memory, error: GitsloError, first: float) -> Standing:
         memory.failures += 1

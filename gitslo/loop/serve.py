@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from gitslo.errors import Refused
 from gitslo.loop.controller import Controller, Poll
@@ -19,6 +20,8 @@ __all__ = ["Patrol", "once", "patrol"]
 
 DRAIN = Seconds(20.0)
 """How long attempts get to end when the daemon is told to stop: load stopped, children gone."""
+SOON = Seconds(1.0)
+"""Seconds between two polls of `serve` while something of ours is under way, unless the operator wants them closer."""
 SOONEST = Seconds(0.2)
 """Seconds between two polls of `once` while something of ours is under way."""
 
@@ -57,13 +60,15 @@ def patrol(watch: Patrol, clock: Clock, stopping: threading.Event) -> None:
         watch.last = watch.controller.poll()
         if watch.last.problem is None:
             watch.polled_at = clock.now().monotonic
-        soon = watch.last.steps > 0 or _wakes_soon(watch.last)
-        watch.wake.wait(min(1.0, watch.every) if soon else watch.every)
+        soon = SOON if watch.last.steps > 0 else max(SOON, _soonest(watch.last))
+        watch.wake.wait(min(soon, watch.every))
     watch.controller.drain("the daemon was told to stop", DRAIN)
 
 
-def _wakes_soon(poll: Poll) -> bool:
-    return any(s.stay is not None and s.stay.busy and s.stay.wake is not None for s in poll.standings)
+def _soonest(poll: Poll) -> float:
+    """Seconds until something that is under way wants another look."""
+    stays = (standing.stay for standing in poll.standings)
+    return min((stay.wake for stay in stays if stay is not None and stay.busy and stay.wake is not None), default=inf)
 
 
 def once(

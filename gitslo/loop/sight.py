@@ -76,6 +76,7 @@ class Sight:
         self._read: tuple[str, set[str]] = ("", set())
         self._trailers: tuple[CommitId, frozenset[str]] | None = None
         self._parsed_at: str | None = None
+        self._pipeline_at: CommitId | None = None
         self._index: dict[str, int] = {}
         self.generation = 0
         """Counts the moves of refs: as long as it is the same, no ref has moved."""
@@ -101,7 +102,9 @@ class Sight:
             self.repository.fetch({ref: tip for ref, tip in refs.items() if self.refs.get(ref) != tip})
             self.refs = refs
             self.generation += 1
+        if self._pipeline_at != self.revision:
             self._read_pipeline()
+            self._pipeline_at = self.revision
         return moved
 
     def moved(self, ref: str, commit: CommitId | None) -> None:
@@ -213,14 +216,14 @@ class Sight:
         entry = view.entry(PIPELINE_FILE)
         mark = entry.id if entry is not None else ""
         if mark != self._parsed_at:
-            self._parsed_at = mark
-            self.pipeline_problem = None
+            problem = None
             try:
                 self._use(self._parse(self.revision))
             except Refused as refused:
-                self.pipeline_problem = refused
+                problem = refused
                 if self.pipeline is None:
                     self._use_earlier()
+            self._parsed_at, self.pipeline_problem = mark, problem
 
     def _parse(self, commit: CommitId) -> Pipeline:
         view = self.view(commit)

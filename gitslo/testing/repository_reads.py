@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gitslo.errors import Conflict, Refused
-from gitslo.model import CommitId, ObjectId
+from gitslo.model import ByteCount, CommitId, ObjectId
 from gitslo.ports import CommitInfo
 from gitslo.testing.repository_world import (
     CAP,
@@ -172,6 +172,59 @@ def read_gives_contents_within_the_cap(world: RepositoryWorld) -> None:
     expect_raised(Refused, lambda: repository.read([entry_at(repository, tip, "").id], CAP))
 
 
+def batches_read_what_single_reads_read(world: RepositoryWorld) -> None:
+    """`resolve_all`, `walk_all` and `read_within` are many `resolve`, `walk` and `read` at once."""
+    old = world.commit(LAYOUT, modes=MODES)
+    new = world.commit({"dev/app.yaml": b"image: b\n", "dev.yaml": None, "big": b"x" * 600})
+    repository = world.repository()
+    repository.list_refs()
+    pairs = [(commit, path) for commit in (old, new) for path in ("", "dev/app.yaml", "dev.yaml", "link/x", "dev/deep")]
+
+    expect(
+        repository.resolve_all(pairs),
+        {(commit, path): repository.resolve(commit, [path])[path] for commit, path in pairs},
+    )
+    folders = ["dev", "", "dev/deep", "absent", "link"]
+    expect(repository.walk_all(new, folders), {path: repository.walk(new, path) for path in folders})
+    app, big = entry_at(repository, new, "dev/app.yaml").id, entry_at(repository, new, "big").id
+    both = {app: b"image: b\n", big: b"x" * 600}
+    expect(repository.read_within([app, big], CAP, CAP), both)
+    expect(repository.read_within([app, big], ByteCount(599), CAP), {app: both[app]})
+    expect(repository.read_within([big, app], CAP, ByteCount(605)), {big: both[big]})
+    expect(repository.read_within([app, big], CAP, ByteCount(10)), {app: both[app]})
+    expect([repository.resolve_all([]), repository.walk_all(new, []), repository.read_within([], CAP, CAP)], [{}] * 3)
+    for work in (
+        lambda: repository.resolve_all([(NOBODY, "a")]),
+        lambda: repository.resolve_all([(new, "../a")]),
+        lambda: repository.walk_all(new, ["a", "/a"]),
+        lambda: repository.read_within([ObjectId(NOBODY)], CAP, CAP),
+    ):
+        expect_raised(Refused, work)
+
+
+def changes_say_what_stands_where_something_else_was(world: RepositoryWorld) -> None:
+    """Files and folders, as they are now; None for what is gone; nothing at all beyond the given number."""
+    old = world.commit(LAYOUT, modes=MODES)
+    new = world.commit(
+        {
+            "dev/app.yaml": b"image: b\n",
+            "dev/deep/er/leaf": None,
+            "link": b"x",
+            "new/file": b"1",
+            "dev.yaml": b"beside\n",
+        }
+    )
+    repository = world.repository()
+    repository.list_refs()
+
+    changed = repository.changes(old, new, 100)
+
+    paths = ("dev", "dev/app.yaml", "dev/deep", "dev/deep/er", "dev/deep/er/leaf", "link", "new", "new/file")
+    expect(changed, repository.resolve(new, paths))
+    expect([repository.changes(new, new, 0), repository.changes(old, new, 3)], [{}, None])
+    expect([repository.changes(NOBODY, new, 100), repository.changes(new, NOBODY, 100)], [None, None])
+
+
 # --------------------------------------------------------------------------- history
 
 
@@ -273,6 +326,8 @@ READS: tuple[Callable[[RepositoryWorld], None], ...] = (
     resolve_says_what_each_path_is,
     walk_lists_every_file_below,
     read_gives_contents_within_the_cap,
+    batches_read_what_single_reads_read,
+    changes_say_what_stands_where_something_else_was,
     commit_info_says_who_when_and_what,
     history_lists_commits_by_path,
     is_ancestor_knows_what_a_commit_contains,

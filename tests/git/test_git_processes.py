@@ -173,6 +173,7 @@ def test_every_argument_vector_has_the_constant_shape(tmp_path) -> None:
 def test_nothing_of_our_environment_reaches_git(tmp_path, bare_repository, monkeypatch) -> None:
     """`GIT_*`, proxies and HOME of whoever started us steer nothing."""
     bare_repository.commit({"a": b"1"})
+    client(bare_repository.url, tmp_path / "first").list_refs()  # importing GitPython asks git for its version
     home = tmp_path / "home"
     home.mkdir()
     (home / ".gitconfig").write_text(f'[url "file://{tmp_path}/trap"]\n\tinsteadOf = file://\n')

@@ -174,6 +174,25 @@ def test_a_name_that_does_not_resolve(host, readiness) -> None:
     assert not look(readiness, (host, 80)).ready
 
 
+def test_why_there_is_no_connection_is_said_in_our_words(shop, free_port) -> None:
+    """Neither an error number nor a library's own words: nobody listens, no such name, no TLS."""
+    tls = replace(SHOP, tls=True)
+    found = [
+        readiness_probe().look(check(), target, address, SOON).reason.removeprefix("no connection to shop.dev.svc:8080")
+        for target, address in (
+            (SHOP, ("127.0.0.1", free_port)),
+            (SHOP, ("nowhere.invalid", 80)),
+            (tls, shop[0]),
+        )
+    ]
+
+    assert [
+        ": Connection refused",
+        ": the name 'nowhere.invalid' does not resolve",
+        ": it does not answer in TLS; is it plain http?",
+    ] == found
+
+
 def test_a_trickling_server_is_cut_off() -> None:
     """The deadline is over the whole answer: a byte now and then does not hold a thread."""
     stop = threading.Event()
@@ -262,7 +281,7 @@ def test_tls_is_verified_against_the_plans_host(tls_shop, certificate, monkeypat
 
     assert look(check(), tls_shop, trusted) == Readied(ready=True)
     assert (untrusted.ready, other.ready) == (False, False)
-    assert "certificate verify failed" in untrusted.reason
+    assert "certificate is not accepted" in untrusted.reason
     assert "not valid for 'till.dev.svc'" in other.reason
 
 

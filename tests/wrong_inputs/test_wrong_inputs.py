@@ -13,7 +13,7 @@ NAMES = cases()
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Told]]]:
     """Every case, run once and all of them side by side: most of their time is waiting."""
-    with serving(tmp_path_factory.mktemp("wrong_inputs")) as run, ThreadPoolExecutor(6) as pool:
+    with serving(tmp_path_factory.mktemp("wrong_inputs")) as run, ThreadPoolExecutor(4) as pool:
         futures = {case: pool.submit(run, case) for case in NAMES}
         try:
             yield futures

@@ -5,7 +5,8 @@ its time-out signals only the descendants that it finds at that moment; so Git i
 of its own, and `child` feeds it, reads it and ends it.
 
 **Invariants**
-* nothing of the caller's environment reaches Git (`GIT_*`, proxies, `HOME`) but PATH;
+* nothing of the caller's environment reaches Git (`GIT_*`, proxies, `HOME`) but PATH; the one exception is the
+  `git version` that GitPython asks by itself when it is imported;
 * an argument vector is `env -i NAME=VALUE... git -C HOME [--git-dir=CLONE] -c OPTION... SUBCOMMAND ...`;
 * the password is in a descriptor that only the processes started for the remote inherit.
 """
