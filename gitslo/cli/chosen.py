@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gitslo.config import RepositoryConfig, load_operator
+from gitslo.core.nearest import nearest
 from gitslo.errors import Problem, Refused
 from gitslo.loop.sight import Sight
 from gitslo.wiring import open_sight
@@ -19,14 +20,17 @@ def repository_of(config: Path, name: str | None) -> RepositoryConfig:
         Refused: there is none of this name, or several and no name.
     """
     repositories = load_operator(config).repositories
-    known = ", ".join(repository.name for repository in repositories)
+    names = [repository.name for repository in repositories]
     if name is None and len(repositories) == 1:
         return repositories[0]
     for repository in repositories:
         if repository.name == name:
             return repository
-    message = "expected --repository" if name is None else f"there is no repository `{name}`"
-    raise Refused(Problem(message, file=str(config), hint=f"the file has: {known}"))
+    if name is None:
+        message, hint = "the file has several repositories, expected --repository NAME", f"one of {', '.join(names)}"
+    else:
+        message, hint = f"there is no repository `{name}`", nearest(name, names)
+    raise Refused(Problem(message, file=str(config), hint=hint))
 
 
 def sight_of(config: Path, name: str | None) -> Sight:

@@ -69,7 +69,7 @@ def once(config: Path, wait: str, as_json: bool, log: str) -> None:
     Example: gitslo once --config operator.yaml --wait 2m
     """
     from gitslo.cli.observing import observer
-    from gitslo.cli.standing import of_sight, words
+    from gitslo.cli.standing import COLUMNS, of_sight, words
     from gitslo.cli.style import table
     from gitslo.config import load_operator
     from gitslo.core.units import parse_duration
@@ -97,7 +97,7 @@ def once(config: Path, wait: str, as_json: bool, log: str) -> None:
     if as_json:
         click.echo(json.dumps(documents, indent=2))
     else:
-        table(("environment", "image", "verdict", "", ""), [tuple(row) for row in words(documents)])
+        table(COLUMNS, [tuple(row) for row in words(documents)])
         for problem in (text for document in documents for text in document["problems"]):
             click.echo(problem, err=True)
     entries = [entry for document in documents for entry in document["environments"].values()]

@@ -160,7 +160,7 @@ def _write_reports(told: Demo, sight: Sight) -> None:
 
 
 def _print_story(told: Demo, sight: Sight, document: dict[str, object]) -> None:
-    from gitslo.cli.standing import of_sight, words
+    from gitslo.cli.standing import COLUMNS, of_sight, words
     from gitslo.cli.style import plain, table
 
     click.echo("\nThe branch, newest first:\n")
@@ -179,7 +179,7 @@ def _print_story(told: Demo, sight: Sight, document: dict[str, object]) -> None:
     table(("environment", "image", "run", "verdict", "findings"), rows)
     click.echo("\nWhere it stands:\n")
     table(
-        ("environment", "image", "verdict", "", ""),
+        COLUMNS,
         [tuple(row) for row in words([of_sight(sight, "demo", {}, {})])],
     )
     config = told.config

@@ -27,7 +27,7 @@ def status(config: Path, repository: str | None, as_json: bool) -> None:
     Example: gitslo status --config operator.yaml
     """
     from gitslo.cli.chosen import repository_of, sight_of
-    from gitslo.cli.standing import of_sight, words
+    from gitslo.cli.standing import COLUMNS, of_sight, words
     from gitslo.cli.style import table
 
     name = repository_of(config, repository).name
@@ -42,7 +42,7 @@ def status(config: Path, repository: str | None, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=2))
         return
     click.echo(f"{name} at {sight.revision[:12]}; pushes are {_atomicity(sight.repository.atomic)}")
-    table(("environment", "image", "verdict", "", ""), [tuple(row) for row in words([document])])
+    table(COLUMNS, [tuple(row) for row in words([document])])
     for problem in document["problems"]:
         click.echo(problem, err=True)
 

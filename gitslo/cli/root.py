@@ -13,6 +13,8 @@ __all__ = ["USAGE_ERROR", "cli"]
 
 USAGE_ERROR = 2
 """Exit code of a mistake in the arguments or in an input."""
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C has ended, as shells have it; click's own 1 would be the code of a fail."""
 
 COMMANDS = {
     "check": "gitslo.cli.check",
@@ -67,6 +69,9 @@ class _LazyGroup(click.Group):
         except GitsloError as error:
             click.echo(str(error), err=True)
             ctx.exit(USAGE_ERROR)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

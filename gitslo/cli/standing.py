@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
 from gitslo.loop.sight import Sight
-from gitslo.model import EnvironmentState, Verdict
+from gitslo.model import ChangeState, EnvironmentState, RunState, Verdict
 
-__all__ = ["EnvironmentDocument", "StandingDocument", "of_sight", "verdict_of", "words"]
+__all__ = ["COLUMNS", "EnvironmentDocument", "StandingDocument", "of_sight", "verdict_of", "words"]
 
 
 class EnvironmentDocument(TypedDict):
@@ -69,12 +69,27 @@ def _one(state: EnvironmentState, problem: str | None, stay: str | None) -> Envi
         tree=run.subject.tree if run is not None else None,
         verdict=verdict_of(state),
         held=state.hold is not None,
-        reason=state.hold.reason if state.hold is not None else stay,
+        reason=state.hold.reason if state.hold is not None else stay or _under_way(state),
         run=run.id if run is not None else None,
         cause=run.cause.value if run is not None else None,
         change=f"{change.kind} {change.state}" if change is not None else None,
         problem=problem,
     )
+
+
+def _under_way(state: EnvironmentState) -> str | None:
+    """What a ledger alone shows to be going on, for a reader who is no daemon."""
+    run, change = state.run, state.change
+    if run is not None and run.state is RunState.CLAIMED:
+        return f"run {run.id} ({run.cause}), attempt {run.attempt}, is under way"
+    if change is not None and change.state is ChangeState.PROPOSED:
+        what = ", ".join(change.to_release.images())
+        return f"{change.kind} to {what} is proposed" + (f" on {change.branch}" if change.branch else "")
+    return None
+
+
+COLUMNS = ("environment", "image", "verdict", "held", "what it waits for")
+"""Headings of `words`."""
 
 
 def words(documents: Iterable[StandingDocument]) -> Iterable[tuple[str, ...]]:

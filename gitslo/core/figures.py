@@ -56,13 +56,13 @@ def quantity(value: float | None, objective: str) -> str:
 
 
 def e_value(log: float | None) -> str:
-    """An e-value from its natural logarithm: `e^5.2 = 181`; far out only its power of ten, `> 10^6`."""
+    """An e-value from its natural logarithm: `e^5.2 = 181`; far out only its power of ten, `over 10^6`."""
     if not _known(log):
         return UNKNOWN
     if log > _LARGEST_POWER * math.log(10):
-        return f"> 10^{_LARGEST_POWER}"
+        return f"over 10^{_LARGEST_POWER}"
     if log < -_LARGEST_POWER * math.log(10):
-        return f"< 10^-{_LARGEST_POWER}"
+        return f"under 10^-{_LARGEST_POWER}"
     return f"e^{round(log, 1) + 0.0:.1f} = {_three(math.exp(log))}"
 
 

@@ -56,6 +56,8 @@ BODY_BYTES = 60 * 1024
 
 PLAN_CHANGED = "The plan changed since the last pass."
 """The note of a run that was judged by another plan than the last pass."""
+_SAME_PLAN = "The plan has not changed since the last pass."
+_FIRST = "This is the first run here: there is no earlier pass to compare the plan with."
 
 _SHOWN_UNDONE = 50
 _CUT = "\n\n*The rest was cut here: this page may hold no more.* `gitslo report` *has all of it.*\n"
@@ -167,7 +169,7 @@ def _change_line(change: Change, environment: Environment, run: Run | None) -> s
 
 def _plan_lines(run: Run) -> str:
     """Whether the plan changed, then everything else that a reader must know before the numbers."""
-    lines = [] if PLAN_CHANGED in run.notes else ["The plan has not changed since the last pass."]
+    lines = [] if PLAN_CHANGED in run.notes else [_FIRST if run.id == "1" else _SAME_PLAN]
     lines += [markdown(note) for note in run.notes]
     if run.cut_off:
         numbers = ", ".join(str(number) for number in run.cut_off)
@@ -262,7 +264,8 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
 def _reproduce(revision: str, plan_path: str) -> str:
     """One command, in an indented block: that one needs no end and survives being cut."""
     path = f"./{plan_path}" if plan_path.startswith("-") else plan_path
-    return f"At revision {code(revision)}:\n\n    gitslo test {quiet(quote(path))} --target NAME=URL"
+    command = f"gitslo test {quiet(quote(path))} --target NAME=URL"
+    return f"At revision {code(revision)}:\n\n    {command}\n\nwith every target of the plan, and where it answers you."
 
 
 def _section(title: str, body: str) -> str:

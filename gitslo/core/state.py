@@ -58,6 +58,7 @@ from gitslo.model import (
     Outcome,
     Passed,
     Rejection,
+    Release,
     RevertScope,
     Run,
     RunState,
@@ -480,7 +481,7 @@ def _propose(o: Observation) -> Step | None:
         ours = before is not None and o.proposal.tip in (before.commit, before.replaces)
         if not ours:
             return None  # somebody else's commit stands on our branch; `_stay` says so
-    arrow = f"{_short(wanted.from_release.images())} -> {_short(wanted.to_release.images())}"
+    arrow = _arrow(wanted.from_release, wanted.to_release)
     return Propose(wanted, None, o.proposal.tip, f"{wanted.kind} {arrow}")
 
 
@@ -810,7 +811,11 @@ def _stay(o: Observation) -> Stay:
         return Stay(f"held: {state.hold.reason}")
     change = _open_change(o)
     if change is not None:
-        return Stay(f"change {change.id} waits for a person's merge")
+        pull = o.proposal.pull_request
+        what = f"pull request {pull.number}" if pull is not None else f"change {change.id}"
+        return Stay(
+            f"{what} ({change.kind} {_arrow(change.from_release, change.to_release)}) waits for a person's merge"
+        )
     if _wanted(o) is not None:
         return Stay("the branch for its pull request holds somebody else's commit; delete it to go on")
     wake = _due_in(o)
@@ -843,6 +848,10 @@ def _hold(o: Observation, reason: str) -> Write:
 
 def _short(images: tuple[str, ...]) -> str:
     return ", ".join(image.rsplit("/", 1)[-1] for image in images) or "its release"
+
+
+def _arrow(before: Release, after: Release) -> str:
+    return f"{_short(before.images())} -> {_short(after.images())}"
 
 
 def _entry(state: EnvironmentState, why: str) -> EnvironmentState:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from gitslo.core.nearest import nearest
 from gitslo.errors import Conflict, Problem, Refused
 from gitslo.loop.ledgers import LedgerTip
 from gitslo.loop.sight import Sight
@@ -28,8 +29,8 @@ def find_environment(sight: Sight, name: str) -> Environment:
     for environment in sight.environments:
         if environment.name == name:
             return environment
-    known = ", ".join(environment.name for environment in sight.environments) or "none"
-    raise Refused(Problem(f"there is no environment `{name}`", hint=f"the pipeline has: {known}"))
+    hint = nearest(name, (environment.name for environment in sight.environments)) or "`gitslo status` lists them"
+    raise Refused(Problem(f"there is no environment `{name}`", hint=hint))
 
 
 def hold(sight: Sight, name: str, *, reason: str, by: str, wall: float) -> EnvironmentState:
@@ -70,7 +71,7 @@ def revalidate(sight: Sight, name: str, *, by: str, wall: float) -> EnvironmentS
 
     def change(state: EnvironmentState) -> EnvironmentState:
         if state.hold is not None:
-            raise Refused(Problem(f"{name} is held: {state.hold.reason}", hint=f"`gitslo resume {name}`"))
+            raise Refused(Problem(f"{name} is held: {state.hold.reason}", hint=f"`gitslo resume {name}` lifts it"))
         if state.last_pass is None:
             raise Refused(Problem(f"{name} has not passed yet, so there is nothing to revalidate"))
         return replace(state, request=Request(Cause.REVALIDATION, fresh=True, by=by))

@@ -17,6 +17,7 @@ from gitslo.core.steps import (
     OpenPullRequest,
     Propose,
     PushChange,
+    RunCommand,
     Stay,
     Step,
     Write,
@@ -30,6 +31,11 @@ __all__ = ["describe", "of_lifted", "of_poll", "of_problem", "of_push", "of_stay
 Fields = dict[str, str | int | float | bool | None]
 
 NOUNS: Final = {ChangeKind.PROMOTE: "promotion", ChangeKind.REVERT: "revert"}
+
+COMMENTS: Final = {
+    "result": "the verdict is added to pull request {}",
+    "foreign": "somebody else's commit is on the branch of pull request {}; it is not merged by us",
+}
 
 WRITE_EVENTS: Final = {
     "claim": "run.claimed",
@@ -69,7 +75,9 @@ def describe(o: Observation, step: Step) -> Event | None:
         case ClosePullRequest(number, reason):
             return Event("change.closed", name, f"pull request {number} closed: {reason}", {"pull_request": number})
         case Comment(number, about):
-            return Event("change.commented", name, f"pull request {number}: {about}", {"pull_request": number})
+            return Event("change.commented", name, COMMENTS[about].format(number), {"pull_request": number})
+        case RunCommand(command):
+            return Event("run.command", name, f"the command {command} has been run", {"command": command})
         case CancelAttempt():
             return Event("run.cut_off", name, step.reason, {"reason": step.reason})
         case _:

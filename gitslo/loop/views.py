@@ -103,7 +103,7 @@ class RevisionView:
         changes = self._repository.changes(self.commit, commit, MOST_CHANGES)
         if changes is not None:
             view._entries = {path: self._entries[path] for path in keep if path in self._entries}
-            view._entries.update((path, entry) for path, entry in changes.items() if path in view._entries)
+            view._entries.update(changes)
         return view
 
     def marks(self, watched: Sequence[tuple[str, bool]]) -> tuple[str, ...]:
