@@ -22,7 +22,7 @@ from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.serve import Patrol, once, patrol
 from gitslo.loop.sight import Sight
 from gitslo.model import Seconds
-from gitslo.ports import Forge, Observer, Repository, Syncer
+from gitslo.ports import Event, Forge, Observer, Repository, Syncer, tell_all
 from gitslo.wiring_run import SystemClock, load_engine, readiness_probe
 
 __all__ = [
@@ -49,6 +49,7 @@ class Daemon:
     patrols: tuple[Patrol, ...]
     clock: SystemClock
     metrics: Callable[[], bytes]
+    observers: tuple[Observer, ...] = ()
 
 
 def cache_folder(url: str) -> Path:
@@ -91,7 +92,7 @@ def build(operator: Operator, observers: Sequence[Observer] = ()) -> Daemon:
     metrics = MetricsObserver()
     told = (*observers, metrics)
     patrols = tuple(_patrol(operator, config, clock, told) for config in operator.repositories)
-    return Daemon(operator, patrols, clock, metrics.render)
+    return Daemon(operator, patrols, clock, metrics.render, told)
 
 
 def serve_all(daemon: Daemon, stopping: threading.Event) -> None:
@@ -112,7 +113,8 @@ def serve_all(daemon: Daemon, stopping: threading.Event) -> None:
     ]
     try:
         if server is not None:
-            print(f"listening on {server.url}", file=sys.stderr)  # noqa: T201 - port 0 is told here
+            listening = Event("serve.listening", "", f"listening on {server.url}", {"url": server.url})
+            tell_all(daemon.observers, listening)  # where port 0 came to be is told nowhere else
         for watch, thread in zip(daemon.patrols, threads, strict=True):
             thread.start()
             timer.every(watch.every, Seconds(watch.every * JITTER), watch.wake.set)

@@ -24,6 +24,7 @@ running: dict[str, tuple[str, str, subprocess.Popen[bytes]]] = {}
 
 
 def git(*arguments: str) -> str:
+    """Ask the bare repository."""
     return subprocess.run(["git", "-C", sys.argv[1], *arguments], capture_output=True, text=True, check=True).stdout
 
 
@@ -43,6 +44,7 @@ def deploy(environment: str, manifest: str) -> None:
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
+    """End one process."""
     child.terminate()
     child.wait()
 
@@ -51,6 +53,7 @@ class Version(BaseHTTPRequestHandler):
     """GET /SERVICE/STAGE/version: what the process itself answers."""
 
     def do_GET(self) -> None:
+        """Pass the question on."""
         environment = self.path.removeprefix("/").removesuffix("/version")
         try:
             port = running[environment][1]
@@ -68,6 +71,7 @@ class Version(BaseHTTPRequestHandler):
 
 
 def main() -> None:
+    """Follow the branch until told to stop."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     server = ThreadingHTTPServer(WHERE, Version)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from gitslo.errors import Refused
+
+if TYPE_CHECKING:
+    from gitslo.loop.sight import Sight
+    from gitslo.model import Environment
 
 __all__ = ["log", "report", "status"]
 
@@ -32,11 +39,7 @@ def status(config: Path, repository: str | None, as_json: bool) -> None:
 
     name = repository_of(config, repository).name
     sight = sight_of(config, repository)
-    problems = {
-        environment.name: tip.problem
-        for environment in sight.environments
-        if (tip := sight.ledger(environment.name)).problem
-    }
+    problems = {environment.name: text for environment in sight.environments if (text := _problem(sight, environment))}
     document = of_sight(sight, name, problems, {})
     if as_json:
         click.echo(json.dumps(document, indent=2))
@@ -45,6 +48,18 @@ def status(config: Path, repository: str | None, as_json: bool) -> None:
     table(COLUMNS, [tuple(row) for row in words([document])])
     for problem in document["problems"]:
         click.echo(problem, err=True)
+
+
+def _problem(sight: Sight, environment: Environment) -> str:
+    """What is wrong with an environment: with its ledger, or with what the branch says of it."""
+    problem = sight.ledger(environment.name).problem
+    if problem:
+        return problem
+    try:
+        sight.facts(environment)
+    except Refused as refused:
+        return str(refused)
+    return ""
 
 
 def _atomicity(atomic: bool) -> str:

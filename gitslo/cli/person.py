@@ -81,7 +81,7 @@ def resume(config: Path, repository: str | None, environment: str, by: str | Non
     state = person.resume(
         sight_of(config, repository), environment, fresh=fresh, by=by or getpass.getuser(), wall=time.time()
     )
-    _say(f"{environment} goes on{' on fresh evidence' if fresh else ''}", state, as_json=as_json)
+    _say(f"{environment} goes on{', on fresh evidence' if fresh else ''}", state, as_json=as_json)
 
 
 @click.command()

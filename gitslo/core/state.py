@@ -381,8 +381,13 @@ def _wanted(o: Observation) -> Draft | None:
 
 
 def _revert_due(o: Observation) -> bool:
-    """Only after a fail whose rule says revert, and only while the branch still has the failing tree."""
+    """Only after a fail whose rule says revert, and only while the branch still has the failing tree.
+
+    A person who asked for fresh evidence wants the tree judged again first, not taken away.
+    """
     run = o.ledger.state.run
+    if _fresh_asked(o):
+        return False
     if run is None or run.verdict is not Verdict.FAIL or run.state is not RunState.JUDGED or run.confirming:
         return False
     if _rule(o, Verdict.FAIL, run.cause).action is not Action.REVERT:
@@ -390,6 +395,11 @@ def _revert_due(o: Observation) -> bool:
     if run.cause is Cause.REVALIDATION and o.ledger.state.failing_revalidations < o.pipeline.revalidation.confirm:
         return False
     return o.head.subject.tree == run.subject.tree
+
+
+def _fresh_asked(o: Observation) -> bool:
+    request = o.ledger.state.request
+    return request is not None and request.fresh and request.cause is Cause.MANUAL
 
 
 def _settle(o: Observation) -> Step | None:
@@ -453,7 +463,8 @@ def _withdraw(o: Observation) -> Step | None:
 
 def _why_gone(o: Observation, change: Change) -> str:
     if change.kind is ChangeKind.REVERT:
-        return "the branch no longer has the tree that failed"
+        asked = "a person asked for fresh evidence of the tree that failed"
+        return asked if _fresh_asked(o) else "the branch no longer has the tree that failed"
     if _revert_due(o):
         return "what runs here failed and goes back first"
     return o.waiting or f"{change.source} has passed another release"

@@ -58,8 +58,20 @@ class _Entry:
 class Ledgers:
     """The ledgers of one pipeline in one repository."""
 
-    def __init__(self, repository: Repository, *, name: str, key: bytes | None) -> None:
-        """Args: name: the repository's name in the operator file; key: of the HMAC, or None for none."""
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        name: str,
+        key: bytes | None,
+        decoded: int = DECODED_BYTES,
+        compressed: int = COMPRESSED_BYTES,
+    ) -> None:
+        """Args: name: the repository's name in the operator file; key: of the HMAC, or None for none; the rest: bounds.
+
+        decoded, compressed: bytes.
+        """
+        self._bounds = (decoded, compressed)
         self._repository = repository
         self._name = name
         self._key = key
@@ -108,7 +120,7 @@ class Ledgers:
         read = self._decode(pipeline, environment, tip, entry)
         self._tips[key] = (read, entry.size)
         self._decoded += entry.size
-        while self._decoded > DECODED_BYTES and len(self._tips) > 1:
+        while self._decoded > self._bounds[0] and len(self._tips) > 1:
             self._decoded -= self._tips.popitem(last=False)[1][1]
         return read
 
@@ -125,7 +137,7 @@ class Ledgers:
         if tip not in self._entries:
             self._compressed += entry.kept
         self._entries[tip] = entry
-        while self._compressed > COMPRESSED_BYTES and len(self._entries) > 1:
+        while self._compressed > self._bounds[1] and len(self._entries) > 1:
             self._compressed -= self._entries.popitem(last=False)[1].kept
         return entry
 

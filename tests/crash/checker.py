@@ -1,7 +1,7 @@
 """Reads only the server side (refs, the post-receive log, the service's own access log) and says what is wrong.
 
-Called by the scenarios when their story is over. What gitslo says of itself, in a log or by an exit code, is no evidence
-here. A run that was cut off three times may end in error and a hold: that is no violation.
+Called by the scenarios when their story is over. What gitslo says of itself, in a log or by an exit code, is no
+evidence here. A run that was cut off three times may end in error and a hold: that is no violation.
 """
 
 from __future__ import annotations
@@ -134,7 +134,11 @@ def _one_pull_request_per_change(world: World) -> Iterator[Violation]:
     for commit, _, trailers in (line.partition("\0") for line in log.splitlines()):
         if "Gitslo-Action" in trailers:
             subjects[trailers].append(commit)
-    for name, found in (("pull requests for", keys), ("open pull requests of", heads), ("commits on main for", subjects)):
+    for name, found in (
+        ("pull requests for", keys),
+        ("open pull requests of", heads),
+        ("commits on main for", subjects),
+    ):
         for key, several in found.items():
             if len(several) > 1:
                 yield Violation(Kind.DUPLICATED, f"{len(several)} {name} {key}")

@@ -1,5 +1,4 @@
-"""The stories that gitslo is killed, stopped and restarted in. Each is played in a world of its own and says how it
-ended.
+"""The stories that gitslo is killed, stopped and restarted in, each played in a world of its own.
 
 Called by the tests, which play them several at a time, and by `bench/crash.py`, which plays more of them. A scenario
 asserts nothing: what is wrong is in its `Ended`, as the server side shows it.
@@ -19,7 +18,9 @@ from gitslo.failpoints import NAMES
 from tests.crash.checker import Kind, Violation, check, cut_off, ends_at, pull_states, tip
 from tests.crash.world import World, stopped, until
 
-POINTS = tuple(f"{name}:{side}" for name in NAMES for side in ("before", "after") if (name, side) != ("attempt", "after"))
+POINTS = tuple(
+    f"{name}:{side}" for name in NAMES for side in ("before", "after") if (name, side) != ("attempt", "after")
+)
 """`attempt` has no `after`: what follows it is `judge:before`."""
 
 WITHDRAWAL = ("close", "branch-delete")
@@ -169,7 +170,7 @@ def matrix() -> list[Scenario]:
 def random_kills(folder: Path, seed: int) -> Ended:
     """Killed at seeded random times during a promotion and a revert; a third takeover ends it in error and a hold."""
     began = time.monotonic()
-    dice = random.Random(seed)
+    dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
     lose, atomic = seed % 2 == 0, dice.random() < 0.5
     with World(folder, atomic=atomic, proved=True) as world:
         passes = []
@@ -238,7 +239,7 @@ def pauses_of(seeds: Iterable[int]) -> list[Scenario]:
     on_the_way = [point for point in POINTS if point.split(":")[0] not in (*WITHDRAWAL, "publish")]
 
     def made(seed: int) -> Scenario:
-        dice = random.Random(seed)
+        dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
         point, tag, early = dice.choice(on_the_way), dice.choice(("v2", "bad2")), seed % 2 == 0
 
         def play(folder: Path) -> Ended:
@@ -297,7 +298,9 @@ def serve_drained(folder: Path) -> Ended:
         claim = tip(world, "dev")["run"]["state"]
         again = world.run()
         late = sum(request.at > at for request in world.requests if request.run.endswith("/dev/2/1"))
-        return ended(world, began, [1] if again == 0 else [MOST_PASSES + 1], code=code, left=left, claim=claim, late=late)
+        return ended(
+            world, began, [1] if again == 0 else [MOST_PASSES + 1], code=code, left=left, claim=claim, late=late
+        )
 
 
 def _passed(world: World, environment: str, run: str) -> bool:

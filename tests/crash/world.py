@@ -24,8 +24,6 @@ from typing import Self
 
 from tests.crash.seed import prove
 
-from tests.crash.seed import prove
-
 ENVIRONMENTS = ("dev", "prod")
 
 PIPELINE = """\
@@ -252,23 +250,6 @@ class World:
         lines = log.read_text().splitlines() if log.exists() else []
         return [(old, new, ref) for old, new, ref in (line.split(" ", 2) for line in lines)]
 
-    def rewrite(self, tree_of: str, onto: str, message: str) -> str:
-        """A person forces main to a new commit on `onto` with the tree of `tree_of`; what was between is dropped."""
-        head = self.git("rev-parse", "refs/heads/main")
-        commit = self.git("commit-tree", f"{tree_of}^{{tree}}", "-p", onto, "-m", message)
-        dropped = self.git("rev-list", head, f"^{onto}").split()
-        pushes = len(self.pushes())
-        self.git("update-ref", "refs/heads/main", commit, head)
-        self.dropped |= dict.fromkeys(dropped, pushes)
-        self.people = [known for known in self.people if known not in self.dropped] + [commit]
-        return commit
-
-    def pushes(self) -> list[tuple[str, str, str]]:
-        """Every ref that a push moved, in order: old, new, name."""
-        log = self.repository / "pushes.log"
-        lines = log.read_text().splitlines() if log.exists() else []
-        return [(old, new, ref) for old, new, ref in (line.split(" ", 2) for line in lines)]
-
     def release(self, tag: str, stage: str = "dev") -> str:
         """A person releases a tag in one environment."""
         return self.commit({f"{stage}/deployment.yaml": DEPLOYMENT.format(stage=stage, tag=tag)}, f"Release {tag}")
@@ -329,7 +310,7 @@ class World:
         return code
 
     def kill(self, child: subprocess.Popen[bytes]) -> None:
-        """kill -9 its whole session."""
+        """Kill -9 its whole session."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -372,24 +353,6 @@ class World:
     def lose_clone(self, cache: str = "one") -> None:
         """Everything on local disk is lost."""
         shutil.rmtree(self.folder / f"cache-{cache}", ignore_errors=True)
-
-    def loading(self, environment: str, run: int) -> bool:
-        """Whether the service has seen load of this run."""
-        return any(f"/{environment}/{run}/" in request.run for request in self.requests)
-
-
-def until(what: Callable[[], bool], why: str, seconds: float = 120) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{why} did not come within {seconds} s")
-        threading.Event().wait(0.05)
-
-
-def stopped(pid: int) -> bool:
-    """Whether the kernel reports the process as stopped (state T)."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def loading(self, environment: str, run: int) -> bool:
         """Whether the service has seen load of this run."""

@@ -16,6 +16,7 @@ from gitslo.model import (
     HoldCause,
     MergeMode,
     OutcomeRule,
+    Request,
     Verdict,
     WriteMode,
 )
@@ -119,6 +120,17 @@ def test_rule_3_no_earlier_pass_is_a_hold():
     world.judged(Verdict.FAIL)
 
     assert "no earlier pass" in world.state.hold.reason
+
+
+def test_rule_10_fresh_evidence_that_a_person_asked_for_goes_before_a_revert():
+    """A hold where no revert can be made is lifted by `resume --fresh` and does not come back before the run."""
+    world = World()
+    world.judged(Verdict.FAIL)
+    world.state = replace(world.state, hold=None, request=Request(Cause.MANUAL, fresh=True, by="ann"))
+
+    world.judged(Verdict.PASS)
+
+    assert (None, Cause.MANUAL, Verdict.PASS) == (world.state.hold, world.state.run.cause, world.state.run.verdict)
 
 
 def test_rule_3_only_the_plan_changed_is_a_hold():
