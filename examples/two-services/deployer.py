@@ -1,10 +1,10 @@
 """A deployer for one machine: runs what the branch says, a process per environment, and says what runs.
 
-    python deployer.py shop.git
+    python deployer.py shop.git [PORT]
 
 stands in for Argo CD, Flux or scripts of yours. For each folder it reads the image's tag and the port from
 deployment.yaml and runs the demo's application with them; a new tag is a new process. What runs in an environment is
-asked at http://127.0.0.1:9100/SERVICE/STAGE/version. gitslo knows nothing of it but that address.
+asked at http://127.0.0.1:9100/SERVICE/STAGE/version, or at another PORT. gitslo knows nothing of it but that address.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-WHERE = ("127.0.0.1", 9100)
 WANTED = re.compile(r"image: \S+:(?P<tag>\S+).*containerPort: (?P<port>\d+)", re.DOTALL)
 stopping = threading.Event()
 running: dict[str, tuple[str, str, subprocess.Popen[bytes]]] = {}
@@ -74,7 +73,8 @@ def main() -> None:
     """Follow the branch until told to stop."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    server = ThreadingHTTPServer(WHERE, Version)
+    port = int(sys.argv[2]) if len(sys.argv) > 2 else 9100
+    server = ThreadingHTTPServer(("127.0.0.1", port), Version)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     while not stopping.is_set():
         for path in git("ls-tree", "-r", "--name-only", "main").split():

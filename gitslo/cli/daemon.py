@@ -69,7 +69,7 @@ def once(config: Path, wait: str, as_json: bool, log: str) -> None:
     Example: gitslo once --config operator.yaml --wait 2m
     """
     from gitslo.cli.observing import observer
-    from gitslo.cli.standing import COLUMNS, of_sight, words
+    from gitslo.cli.standing import COLUMNS, of_sight, unread, words
     from gitslo.cli.style import table
     from gitslo.config import load_operator
     from gitslo.core.units import parse_duration
@@ -92,7 +92,11 @@ def once(config: Path, wait: str, as_json: bool, log: str) -> None:
             stays = {s.environment: s.stay.reason for s in poll.standings if s.stay is not None}
             sight = watch.controller.sight
             if sight.pipeline is None:
-                raise poll.problem or click.ClickException("nothing could be read")
+                unreadable = poll.problem or click.ClickException("nothing could be read")
+                if len(daemon.patrols) == 1:
+                    raise unreadable
+                documents.append(unread(watch.controller.settings.name, str(unreadable)))
+                continue
             documents.append(of_sight(sight, watch.controller.settings.name, problems, stays))
     if as_json:
         click.echo(json.dumps(documents, indent=2))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
 from gitslo.loop.sight import Sight
 from gitslo.model import ChangeState, EnvironmentState, RunState, Verdict
 
-__all__ = ["COLUMNS", "EnvironmentDocument", "StandingDocument", "of_sight", "verdict_of", "words"]
+__all__ = ["COLUMNS", "EnvironmentDocument", "StandingDocument", "of_sight", "unread", "verdict_of", "words"]
 
 
 class EnvironmentDocument(TypedDict):
@@ -77,6 +77,11 @@ def _one(state: EnvironmentState, problem: str | None, stay: str | None) -> Envi
     )
 
 
+def unread(name: str, problem: str) -> StandingDocument:
+    """A repository of several that could not be read at all."""
+    return StandingDocument(repository=name, revision="", environments={}, problems=[f"{name}: {problem}"])
+
+
 def _under_way(state: EnvironmentState) -> str | None:
     """What a ledger alone shows to be going on, for a reader who is no daemon."""
     run, change = state.run, state.change
@@ -92,12 +97,13 @@ COLUMNS = ("environment", "image", "verdict", "held", "what it waits for")
 """Headings of `words`."""
 
 
-def words(documents: Iterable[StandingDocument]) -> Iterable[tuple[str, ...]]:
-    """Rows for a table: environment, image, verdict, held, what it waits for."""
+def words(documents: Sequence[StandingDocument]) -> Iterable[tuple[str, ...]]:
+    """Rows for a table; environments are named with their repository where there are several."""
     for document in documents:
+        before = f"{document['repository']}: " if len(documents) > 1 else ""
         for name, entry in document["environments"].items():
             yield (
-                name,
+                before + name,
                 entry["image"] or "not judged yet",
                 entry["verdict"] or "-",
                 "held" if entry["held"] else "",

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from gitslo.testing.git_server import BareRepository
-from tests.e2e.world import ENVIRONMENTS, World
+from tests.e2e.world import World
 
 
 def test_once_tells_with_its_exit_code_and_its_json(tmp_path: Path) -> None:
@@ -29,21 +29,6 @@ def test_once_tells_with_its_exit_code_and_its_json(tmp_path: Path) -> None:
             == json.loads(waits.out)[0]["environments"]["checkout/dev"]["reason"]
         )
         assert (2, "", True) == (wrong.code, wrong.out, wrong.err.startswith("--wait: expected a duration"))
-
-
-def test_a_fail_runs_the_operators_command(tmp_path: Path) -> None:
-    """`outcomes.fail.run` gets the verdict in its environment and as JSON on standard input, once per judged run."""
-    with World(tmp_path, only="checkout/dev") as world:
-        world.once()
-        world.release("checkout/dev", "bad1")
-        said = world.once()
-        document, verdict, *rest = (tmp_path / "notes").read_text().rpartition(" ")
-        told = json.loads(document)
-
-        assert 0 == said.code
-        assert (" ", ["fail\n"]) == (verdict, rest)
-        assert ("shop", "checkout/dev", "2") == (told["pipeline"], told["environment"], told["run"]["id"])
-        assert "the command note has been run" in said.err
 
 
 def test_unknown_names_are_refused_with_the_nearest_one(tmp_path: Path) -> None:
@@ -84,26 +69,10 @@ def test_two_repositories_in_one_operator_file(tmp_path: Path) -> None:
 
         assert ("v1", "pass") == world.judged("checkout/dev")
         assert 1 == once.code
-        assert "checkout/dev  example/checkout:v1  pass" in once.out
-        assert "there is no pipeline file at the root of the branch" in once.err
+        assert "shop: checkout/dev  example/checkout:v1  pass" in once.out
+        assert "empty: gitslo.yaml: there is no pipeline file at the root of the branch" in once.err
         assert (
             2,
             f"{world.config}: the file has several repositories, expected --repository NAME (one of empty, shop)\n",
         ) == (status.code, status.err)
         assert {"checkout/dev"} == set(world.stands("shop"))
-
-
-def test_status_shows_a_broken_plan_and_what_is_under_way(tmp_path: Path) -> None:
-    """`status` reads what a person needs without a daemon: environments that cannot be read, open changes."""
-    with World(tmp_path, policy="") as world:
-        world.once()
-        world.release("checkout/dev", "v2")
-        world.commit({"pricing/dev/slo.yaml": b"schema: gitslo/v1\n"}, "Break a plan")
-        world.once()
-        stands = world.stands()
-
-        assert "promote to example/checkout:v2 is proposed on gitslo/shop/checkout/prod/promote" == str(
-            stands["checkout/prod"]["reason"]
-        )
-        assert str(stands["pricing/dev"]["problem"]).startswith("pricing/dev/slo.yaml:1:1:")
-        assert set(ENVIRONMENTS) == set(stands)

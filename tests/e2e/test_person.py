@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import ENVIRONMENTS, World
+from tests.e2e.world import Said, World
 
 
 @pytest.fixture
@@ -38,24 +37,10 @@ def test_a_persons_hold_stops_one_environment_and_resume_goes_on(world: World) -
         again.code,
         again.err,
     )
+    world.gitslo("hold", "checkout/dev", "--reason", "look at it", "--by", "ann")
     resumed = world.gitslo("resume", "checkout/prod")
     assert (0, "checkout/prod goes on\n") == (resumed.code, resumed.out)
-    assert 0 == world.once().code
-    assert ("v2", "pass") == world.judged("checkout/prod")
-
-
-def test_a_persons_hold_of_a_source_keeps_its_pass(world: World) -> None:
-    """A person's hold leaves the standing pass a source for later stages."""
-    prod = world.manifest("checkout/prod").replace(b":v1", b":v2")
-    world.gitslo("hold", "checkout/prod", "--reason", "wait", "--by", "ann")
-    world.release("checkout/dev", "v2")
-    world.once()
-    world.gitslo("hold", "checkout/dev", "--reason", "look at it", "--by", "ann")
-    world.gitslo("resume", "checkout/prod")
-    last = world.once()
-
-    assert 1 == last.code  # dev is still held
-    assert prod == world.manifest("checkout/prod")
+    assert 1 == world.once().code  # dev is still held, and its pass still a source
     assert ("v2", "pass") == world.judged("checkout/prod")
 
 
@@ -116,39 +101,29 @@ def test_resume_and_revalidate_refuse_what_makes_no_sense(tmp_path: Path) -> Non
         )
 
 
-def test_a_pull_request_waits_for_a_persons_merge(tmp_path: Path) -> None:
-    """`merge: manual`: once ends with 0 and says which pull request waits; a person's merge is then proven."""
+def test_pull_requests_wait_for_a_person(tmp_path: Path) -> None:
+    """`merge: manual`: what a person closes is rejected there and not offered again; what a person merges is proven."""
     with World(tmp_path, policy="", only="checkout/*") as world:
+
+        def pulls(*arguments: str) -> Said:
+            return world.gitslo("pulls", *arguments, "--repository", world.repository.url, config=False)
+
         world.once()
         world.release("checkout/dev", "v2")
         waits = world.once()
-        listed = world.gitslo("pulls", "list", "--json", "--repository", world.repository.url, config=False)
-        number = str(json.loads(listed.out)[0]["number"])
-        shown = world.gitslo("pulls", "show", number, "--repository", world.repository.url, config=False)
-        merge = ("pulls", "merge", number, "--by", "ann", "--repository", world.repository.url)
-        merged = world.gitslo(*merge, config=False)
+        proposed = world.stands()["checkout/prod"]["reason"]
+        assert 0 == pulls("close", "1", "--by", "ann", "--reason", "not before Monday").code
+        world.release("checkout/dev", "v3")
+        assert 0 == world.once().code
+        listed = pulls("list", "--all")
+        shown = pulls("show", "2")
+        assert 0 == pulls("merge", "2", "--by", "ann").code
         assert 0 == world.once().code
 
         assert 0 == waits.code
-        assert f"pull request {number} (promote checkout:v1 -> checkout:v2) waits for a person's merge" in waits.out
-        assert "**Pass**: this release passed in `checkout/dev` (run 2) and may go to `checkout/prod`" in shown.out
-        assert 0 == merged.code
-        assert ("v2", "pass") == world.judged("checkout/prod")
-
-
-def test_a_pull_request_that_a_person_closes_is_not_proposed_again(tmp_path: Path) -> None:
-    """Closed unmerged: that release is rejected there; the next one is offered."""
-    with World(tmp_path, policy="", only="checkout/*") as world:
-        world.once()
-        world.release("checkout/dev", "v2")
-        world.once()
-        close = ("pulls", "close", "1", "--by", "ann", "--reason", "no", "--repository", world.repository.url)
-        assert 0 == world.gitslo(*close, config=False).code
-        assert 0 == world.once().code
-        world.release("checkout/dev", "v3")
-        assert 0 == world.once().code
-        everything = world.gitslo("pulls", "list", "--all", "--repository", world.repository.url, config=False)
-
-        assert ["open", "closed"] == [line.split()[1] for line in everything.out.splitlines()[1:]]
+        assert "pull request 1 (promote checkout:v1 -> checkout:v2) waits for a person's merge" in waits.out
+        assert "promote to example/checkout:v2 is proposed on gitslo/shop/checkout/prod/promote" == proposed
         assert "reject: pull request 1 was closed unmerged by ann" in world.moves("checkout/prod")
-        assert {"v1"} == {world.tags()[name] for name in ENVIRONMENTS if name != "checkout/dev"}
+        assert [["2", "open"], ["1", "closed"]] == [line.split()[:2] for line in listed.out.splitlines()[1:]]
+        assert "**Pass**: this release passed in `checkout/dev` (run 3) and may go to `checkout/prod`" in shown.out
+        assert ("v3", "pass") == world.judged("checkout/prod")

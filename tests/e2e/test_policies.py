@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.e2e.world import World, lines, until
@@ -14,6 +15,7 @@ write:
 RELEASE = """\
 revert: release
 write: {revert: {mode: pull-request, merge: auto}}
+outcomes: {fail: {sync: {action: revert, run: note}}}
 """
 SUPERSEDE = """\
 newer_commit: supersede
@@ -42,15 +44,20 @@ def test_mode_direct_writes_to_the_branch_without_a_pull_request(tmp_path: Path)
 
 
 def test_revert_release_keeps_what_else_the_commit_changed(tmp_path: Path) -> None:
-    """`revert: release` restores the promoted value alone: another field that came with it stays."""
+    """`revert: release` restores the promoted value alone; `outcomes.fail.run` gets the verdict, once."""
     with World(tmp_path, policy=RELEASE, only="checkout/dev") as world:
         world.once()
         world.release("checkout/dev", "bad1", extra="workingDir: /srv")
-        assert 0 == world.once().code
+        said = world.once()
         manifest = world.manifest("checkout/dev").decode()
 
         assert ("v1", "pass") == world.judged("checkout/dev")
         assert "image: example/checkout:v1  # the release\n          workingDir: /srv" in manifest
+        document, verdict, rest = (tmp_path / "notes").read_text().rpartition(" fail")
+        told = json.loads(document)
+        assert (0, " fail", "\n") == (said.code, verdict, rest)
+        assert ("shop", "checkout/dev", "2") == (told["pipeline"], told["environment"], told["run"]["id"])
+        assert "the command note has been run" in said.err
 
 
 def test_a_newer_commit_supersedes_the_run_under_way(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 A perfect deployer is simulated by one HTTP server: it answers for each environment with the image that the branch
 names, with status 500 where that is tagged `bad` or the environment has drifted. Everything else is real: Git, the
-command line, the daemon, its load. Called by the tests of this folder; leaving the `with` block leaves no process
-behind.
+command line, the daemon, its load. Called by the tests of this folder; the `with` block leaves no process behind.
 """
 
 from __future__ import annotations
