@@ -72,7 +72,8 @@ class AttemptOrder:
         run_id: in the User-Agent of every request.
         seed: of everything random.
         not_rolled_out: why what was applied does not roll out; then nothing is asked and the subject fails.
-        deadline: seconds after which no request may be under way any more, or None where nobody takes over.
+        deadline: on the clock's monotonic seconds, when no request may be under way any more: counted from the claim,
+            because a process can be stopped between its claim and its load. None where nobody takes over.
     """
 
     plan: Plan
@@ -131,7 +132,7 @@ def attempt(
         evidence = AttemptEvidence(order.number, start.wall, not_ready=reason)
         return _outcome(evidence, judge(plan, order.earlier, evidence, final=True))
     looks = _Looks(order, courses, clock.now().wall, stop, tell)
-    left = None if order.deadline is None else order.deadline - (clock.now().monotonic - start.monotonic)
+    left = None if order.deadline is None else order.deadline - clock.now().monotonic
     _load([_job(order, each, left) for each in courses], engine, looks)
     if looks.cut_off is not None:
         raise CutOff(looks.cut_off)

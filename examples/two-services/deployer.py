@@ -73,7 +73,7 @@ def main() -> None:
     """Follow the branch until told to stop."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    port = int(sys.argv[2]) if len(sys.argv) > 2 else 9100
+    port = int(sys.argv[2] if sys.argv[2:] else 9100)
     server = ThreadingHTTPServer(("127.0.0.1", port), Version)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     while not stopping.is_set():

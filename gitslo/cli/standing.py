@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
+from gitslo.loop.ledgers import LedgerTip
 from gitslo.loop.sight import Sight
 from gitslo.model import ChangeState, EnvironmentState, RunState, Verdict
 
@@ -54,22 +55,24 @@ def of_sight(sight: Sight, name: str, problems: Mapping[str, str], stays: Mappin
     """
     environments = {}
     for environment in sight.environments:
-        state = sight.ledger(environment.name).state
-        environments[environment.name] = _one(state, problems.get(environment.name), stays.get(environment.name))
+        tip, stay = sight.ledger(environment.name), stays.get(environment.name)
+        environments[environment.name] = _one(tip, problems.get(environment.name), stay)
     general = [text for key, text in problems.items() if not key]
     if sight.pipeline_problem is not None:
         general.append(str(sight.pipeline_problem))
     return StandingDocument(repository=name, revision=sight.revision, environments=environments, problems=general)
 
 
-def _one(state: EnvironmentState, problem: str | None, stay: str | None) -> EnvironmentDocument:
+def _one(tip: LedgerTip, problem: str | None, stay: str | None) -> EnvironmentDocument:
+    state = tip.state
     run, change = state.run, state.change
+    held = state.hold.reason if state.hold is not None else tip.problem
     return EnvironmentDocument(
         image=", ".join(run.release.images()) if run is not None else None,
         tree=run.subject.tree if run is not None else None,
         verdict=verdict_of(state),
-        held=state.hold is not None,
-        reason=state.hold.reason if state.hold is not None else stay or _under_way(state),
+        held=bool(held),
+        reason=held or stay or _under_way(state),
         run=run.id if run is not None else None,
         cause=run.cause.value if run is not None else None,
         change=f"{change.kind} {change.state}" if change is not None else None,

@@ -119,7 +119,7 @@ def report(run: Run, state: EnvironmentState, environment: Environment | None = 
     parts += _evidence(run.findings, run.evidence)
     change = state.change
     if change is not None and run.subject.tree in (change.base_tree, change.result_tree):
-        parts.append(_moves(change))
+        parts.append(_moves(change, "What brought it here" if run.subject.tree == change.result_tree else None))
     parts.append(_section("Where this comes from", _facts(_run_facts(run, state))))
     if environment is not None:
         parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path)))
@@ -170,7 +170,7 @@ def _change_line(change: Change, environment: Environment, run: Run | None) -> s
 def _plan_lines(run: Run) -> str:
     """Whether the plan changed, then everything else that a reader must know before the numbers."""
     lines = [] if PLAN_CHANGED in run.notes else [_FIRST if run.id == "1" else _SAME_PLAN]
-    lines += [markdown(note) for note in run.notes]
+    lines += [markdown(note[:1].upper() + note[1:]) for note in run.notes]
     if run.cut_off:
         numbers = ", ".join(str(number) for number in run.cut_off)
         lines.append(f"Cut off, and left no evidence: attempt {numbers}.")
@@ -184,7 +184,7 @@ def _plan_lines(run: Run) -> str:
 # --------------------------------------------------------------------------- sections
 
 
-def _moves(change: Change) -> str:
+def _moves(change: Change, title: str | None = None) -> str:
     rows = [
         f"* {now.kind.value} {code(now.name)}: {'nothing' if was is None else code(was.value)} -> {code(now.value)}"
         for was, now in moved(change.from_release, change.to_release)
@@ -197,8 +197,8 @@ def _moves(change: Change) -> str:
         rows += [f"* {markdown(line)}" for line in change.undone[:_SHOWN_UNDONE]]
         if len(change.undone) > _SHOWN_UNDONE:
             rows.append(f"* and {len(change.undone) - _SHOWN_UNDONE} more")
-    title = "What is promoted" if change.kind is ChangeKind.PROMOTE else "What is undone"
-    return _section(title, "\n".join(rows))
+    usual = "What is promoted" if change.kind is ChangeKind.PROMOTE else "What is undone"
+    return _section(title or usual, "\n".join(rows))
 
 
 def _merge_rule(people: int) -> str:

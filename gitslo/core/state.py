@@ -141,8 +141,12 @@ def pass_key(source: str, run: str, release_digest: str) -> str:
 
 
 def change_key(observation: Observation, change: Change) -> str:
-    """The natural key of a change, kept in its pull request."""
-    return f"{observation.environment.pipeline}/{observation.environment.name}/{change.id}"
+    """The natural key of a change, kept in its pull request.
+
+    With the moment of its first proposal: the numbers begin anew where a ledger was lost, the pull requests do not.
+    """
+    environment = observation.environment
+    return f"{environment.pipeline}/{environment.name}/{change.id}/{int(change.proposed_wall)}"
 
 
 def status_context(environment: str) -> str:
@@ -471,12 +475,15 @@ def _why_gone(o: Observation, change: Change) -> str:
 
 
 def _propose_again(o: Observation) -> Step | None:
-    """When the environment's tree (in direct mode: the branch) has moved, the edits are computed again."""
+    """When the environment's tree (in direct mode: the branch) has moved, the edits are computed again.
+
+    Also when the branch was rewritten: a merge would bring back what somebody has taken out of the history.
+    """
     change, wanted = _open_change(o), _wanted(o)
     if change is None or wanted is None:
         return None
     direct = _direct(o, change.kind)
-    moved = change.base != wanted.base if direct else change.base_tree != wanted.base_tree
+    moved = o.stranded or (change.base != wanted.base if direct else change.base_tree != wanted.base_tree)
     if not moved or _foreign(o, change):
         return None
     return Propose(wanted, change, o.proposal.tip, f"change {change.id} is computed again on {wanted.base[:10]}")

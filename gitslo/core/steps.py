@@ -181,6 +181,7 @@ class Observation:
         waiting: why there is no promotion candidate, for people; empty where there is nothing to say.
         room: whether this process may start another attempt now.
         told: natural keys of the statuses and comments that this process has already made sure of.
+        stranded: whether the open change's base is not in the branch's history any more: somebody has rewritten it.
     """
 
     environment: Environment
@@ -201,6 +202,7 @@ class Observation:
     waiting: str = ""
     told: frozenset[str] = frozenset()
     room: bool = True
+    stranded: bool = False
 
 
 # --------------------------------------------------------------------------- what is decided

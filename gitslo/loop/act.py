@@ -211,9 +211,11 @@ class Actor:
         failpoint("pull-request", "after")
 
     def _merge(self, o: Observation, step: MergePullRequest) -> None:
-        """Merge after looking once more whether the pass that the change rests on still stands."""
+        """Merge after looking once more whether the pass and the history that the change rests on still stand."""
         change = step.change
         self._sight.look()
+        if not self._sight.repository.is_ancestor(change.base, self._sight.revision):
+            raise Conflict(f"{change.base[:12]}, which change {change.id} builds on, has left the branch's history")
         if change.kind is ChangeKind.PROMOTE:
             passed = self._sight.ledger(change.source).state.last_pass
             if passed is None or passed.withdrawn or passed.release.digest != change.to_release.digest:

@@ -173,7 +173,8 @@ class Controller:
             self.sight, forge, begin=self._begin, cancel=self._cancel_attempt, commands=commands, tell=self._tell
         )
         self._memory: dict[str, _Memory] = {}
-        self._won: set[str] = set()
+        self._won: dict[str, float] = {}
+        """Claims of ours by nonce: monotonic seconds before each was written; others count from later on."""
         self._budget = PushBudget(settings.ceilings.pushes_per_minute, clock.now().monotonic)
 
     # ----------------------------------------------------------------- polling
@@ -278,11 +279,11 @@ class Controller:
         if isinstance(step, Write):
             run = step.state.run
             if step.claim and run is not None and run.claim is not None:
-                self._won.add(run.claim.nonce)
+                self._won[run.claim.nonce] = o.now.monotonic
             before = o.ledger.state.run
             if before is not None and before.claim is not None and (run is None or run.claim != before.claim):
                 self._attempts.forget(o.environment.name, before.claim.nonce)
-                self._won.discard(before.claim.nonce)
+                self._won.pop(before.claim.nonce, None)
         event = describe(o, step)
         if event is not None:
             self._tell(event)
@@ -360,7 +361,7 @@ class Controller:
             run_id=f"{o.environment.pipeline}/{name}/{run.id}/{run.attempt}",
             seed=int(run.id) * 1000 + run.attempt,
             not_rolled_out=report.detail if report is not None and report.state.value == "failed" else None,
-            deadline=claim.takeover_after,
+            deadline=Seconds(self._won[claim.nonce] + claim.takeover_after),
         )
 
         def work(stop: Stop) -> AttemptOutcome:

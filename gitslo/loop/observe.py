@@ -105,6 +105,7 @@ def observe(sight: Sight, environment: Environment, asked: Asked) -> Observation
         waiting=waiting,
         told=asked.told,
         room=asked.room,
+        stranded=_stranded(sight, state),
     )
     return _with_proposal(sight, base, asked.forge)
 
@@ -299,6 +300,13 @@ def _drafted(
         empty=not edits and not problem,
         problem=problem,
     )
+
+
+def _stranded(sight: Sight, state: EnvironmentState) -> bool:
+    change = state.change
+    if change is None or change.state is not ChangeState.PROPOSED or change.base == sight.revision:
+        return False
+    return not sight.repository.is_ancestor(change.base, sight.revision)
 
 
 # --------------------------------------------------------------------------- the syncer and the forge

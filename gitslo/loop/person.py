@@ -18,6 +18,8 @@ __all__ = ["find_environment", "hold", "resume", "revalidate"]
 
 TRIES = 5
 """Swaps that may be lost to a daemon that writes at the same moment."""
+LONGEST = 100_000
+"""Entries of a ledger that cannot be believed that are counted."""
 
 
 def find_environment(sight: Sight, name: str) -> Environment:
@@ -93,7 +95,7 @@ def _append(
         sight.look()
         find_environment(sight, name)
         tip = sight.ledger(name)
-        state = _believed(tip, name, anew=anew)
+        state = _believed(sight, tip, name, anew=anew)
         new = replace(change(state), entry=state.entry + 1, why=why)
         update = sight.ledgers.build(tip.id, new, message, wall)
         try:
@@ -107,10 +109,14 @@ def _append(
     raise Conflict(f"the ledger of {name} moves too fast")
 
 
-def _believed(tip: LedgerTip, name: str, *, anew: bool) -> EnvironmentState:
+def _believed(sight: Sight, tip: LedgerTip, name: str, *, anew: bool) -> EnvironmentState:
     if tip.problem and not anew:
         hint = f"look at it with `git log`, then `gitslo resume {name} --fresh` begins anew"
         raise Refused(Problem(tip.problem, hint=hint))
-    if tip.problem:
-        return replace(tip.state, hold=Hold(HoldCause.VERDICT, tip.problem, "gitslo", 0.0))
+    if tip.problem and tip.id is not None:
+        # Nothing of the content is taken over. The numbers go on behind it: each run and each change has had an entry,
+        # so that no new one has the number of an old one.
+        length = len(sight.repository.history(tip.id, None, (), LONGEST))
+        hold = Hold(HoldCause.VERDICT, tip.problem, "gitslo", 0.0)
+        return replace(tip.state, entry=length, runs=length, changes=length, hold=hold)
     return tip.state

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from tests.crash.world import ENVIRONMENTS, World
+from tests.crash.files import ENVIRONMENTS
+from tests.crash.world import World
 
 ZERO = "0" * 40
 

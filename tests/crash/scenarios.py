@@ -1,4 +1,4 @@
-"""The stories that gitslo is killed, stopped and restarted in, each played in a world of its own.
+"""The stories that gitslo is killed, stopped and restarted in, each in a world of its own.
 
 Called by the tests, which play them several at a time, and by `bench/crash.py`, which plays more of them. A scenario
 asserts nothing: what is wrong is in its `Ended`, as the server side shows it.
@@ -170,7 +170,7 @@ def matrix() -> list[Scenario]:
 def random_kills(folder: Path, seed: int) -> Ended:
     """Killed at seeded random times during a promotion and a revert; a third takeover ends it in error and a hold."""
     began = time.monotonic()
-    dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    dice = random.Random(seed)  # noqa: S311 - a seed, so that it can be played again
     lose, atomic = seed % 2 == 0, dice.random() < 0.5
     with World(folder, atomic=atomic, proved=True) as world:
         passes = []
@@ -214,7 +214,7 @@ def pause(folder: Path, point: str, tag: str, *, wakes_early: bool) -> Ended:
     began = time.monotonic()
     with World(folder, proved=True) as world:
         world.release(tag)
-        paused = world.start(failpoints=f"{point}=pause")
+        paused = world.start(failpoints=f"{point}#1=pause")
         until(lambda: paused.poll() is not None or stopped(paused.pid), f"{point} of {tag}")
         was_stopped = paused.poll() is None
         entry = _ledgers(world)
@@ -239,7 +239,7 @@ def pauses_of(seeds: Iterable[int]) -> list[Scenario]:
     on_the_way = [point for point in POINTS if point.split(":")[0] not in (*WITHDRAWAL, "publish")]
 
     def made(seed: int) -> Scenario:
-        dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        dice = random.Random(seed)  # noqa: S311 - a seed, so that it can be played again
         point, tag, early = dice.choice(on_the_way), dice.choice(("v2", "bad2")), seed % 2 == 0
 
         def play(folder: Path) -> Ended:
@@ -256,13 +256,13 @@ def paused_before_its_load(folder: Path) -> Ended:
     began = time.monotonic()
     with World(folder, proved=True) as world:
         world.release("v2")
-        paused = world.start(failpoints="attempt:before=pause")
+        paused = world.start(failpoints="attempt:before#1=pause")
         until(lambda: stopped(paused.pid), "the pause")
         other = world.start(instance="two", cache="two")
         until(lambda: world.loading("dev", 2), "load by the other", 150)
         paused.send_signal(signal.SIGCONT)
         codes = (paused.wait(240), other.wait(240))
-        runs = sorted({request.run.rpartition("shop/")[2] for request in world.requests})
+        runs = sorted({request.run for request in world.requests})
         return ended(world, began, codes=codes, runs=runs)
 
 
@@ -297,7 +297,7 @@ def serve_drained(folder: Path) -> Ended:
         at, left = time.monotonic(), world.processes()
         claim = tip(world, "dev")["run"]["state"]
         again = world.run()
-        late = sum(request.at > at for request in world.requests if request.run.endswith("/dev/2/1"))
+        late = sum(request.at > at for request in world.requests if request.run == "shop/dev/2/1")
         return ended(
             world, began, [1] if again == 0 else [MOST_PASSES + 1], code=code, left=left, claim=claim, late=late
         )

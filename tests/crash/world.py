@@ -22,85 +22,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
+from tests.crash.files import DEPLOYMENT, ENVIRONMENTS, HOOK, MANUAL, OPERATOR, PIPELINE, PLAN
 from tests.crash.seed import prove
-
-ENVIRONMENTS = ("dev", "prod")
-
-PIPELINE = """\
-schema: gitslo/v1
-name: shop
-stages:
-  - {{name: dev, path: dev}}
-  - {{name: prod, path: prod, after: [dev]{prod}}}
-plan: slo.yaml
-sync: {{probe: {{url: "http://127.0.0.1:{port}/{{stage}}/version", json: image, reports: image}}}}
-promote:
-  - image: example/app
-write:
-  promotion: {{{write}}}
-  revert: {{{write}}}
-outcomes:
-  fail: {{sync: {{action: revert, run: note}}, any: hold}}
-revalidate: {{every: never}}
-"""
-MANUAL = ", write: {promotion: {mode: pull-request, merge: manual}}"
-
-PLAN = """\
-schema: gitslo/v1
-targets:
-  app: {{http: "http://127.0.0.1:{port}"}}
-load:
-  browse:
-    target: app
-    get: /{stage}/
-    timeout: 1s
-    warmup: 0s
-    stages:
-      - {{hold: 60/s, for: 6s}}
-objectives:
-  - browse.errors < {limit}%
-judge: {{min_duration: 500ms, max_duration: 6s}}
-"""
-
-DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: app, namespace: {stage}}}
-spec:
-  selector: {{matchLabels: {{app: app}}}}
-  template:
-    metadata: {{labels: {{app: app}}}}
-    spec:
-      containers:
-        - name: app
-          image: example/app:{tag}  # the release
-"""
-
-OPERATOR = """\
-schema: gitslo/v1
-instance: {instance}
-repositories:
-  - name: shop
-    url: {url}
-    branch: main
-    poll: 200ms
-    forge: local{ledger}
-    author: {{name: gitslo, email: gitslo@localhost}}
-    allow: {{environments: ["*"], targets: ["127.0.0.1"]}}
-commands:
-  note: {{argv: [sh, -c, "cat >> {folder}/commands.log; echo >> {folder}/commands.log"], timeout: 10s}}
-ceilings: {{rate: 500/s, duration: 1m, connections: 20, concurrent_runs: 2, pushes_per_minute: 6000}}
-"""
-
-HOOK = """\
-#!/bin/sh
-while read old new ref; do echo "$old $new $ref" >> "$GIT_DIR/pushes.log"; done
-"""
 
 
 @dataclass
 class Request:
-    """One request as the service saw it."""
+    """One request as the service saw it; `run` is `shop/<environment>/<run>/<attempt>`, from its User-Agent."""
 
     at: float
     environment: str
@@ -143,6 +71,7 @@ class World:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.repository), bare=False)
+        self.git("config", "gc.auto", "0")  # the branch stays a file of its own
         if not self.atomic:
             self.git("config", "receive.advertiseAtomic", "false")
         hook = self.repository / "hooks" / "post-receive"
@@ -256,7 +185,8 @@ class World:
 
     def tags(self) -> dict[str, str]:
         """What the branch says runs, per environment."""
-        head = self.git("rev-parse", "refs/heads/main")
+        # The service asks for every request: the ref's file, not a process.
+        head = (self.repository / "refs" / "heads" / "main").read_text().strip()
         if self._tags[0] != head:
             found = {}
             for stage in ENVIRONMENTS:
@@ -310,7 +240,7 @@ class World:
         return code
 
     def kill(self, child: subprocess.Popen[bytes]) -> None:
-        """Kill -9 its whole session."""
+        """End its whole session by SIGKILL."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -356,7 +286,7 @@ class World:
 
     def loading(self, environment: str, run: int) -> bool:
         """Whether the service has seen load of this run."""
-        return any(f"/{environment}/{run}/" in request.run for request in self.requests)
+        return any(request.run.startswith(f"shop/{environment}/{run}/") for request in self.requests)
 
 
 def until(what: Callable[[], bool], why: str, seconds: float = 120) -> None:
@@ -383,7 +313,8 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
             if rest == ["version"]:
                 self._answer(200, b'{"image": "example/app:%s"}' % tag.encode())
                 return
-            world.requests.append(Request(time.monotonic(), stage, self.headers.get("User-Agent", "")))
+            run = "shop/" + self.headers.get("User-Agent", "").rpartition("shop/")[2].rstrip(")")
+            world.requests.append(Request(time.monotonic(), stage, run))
             self._answer(500 if tag.startswith("bad") else 200, b"ok")
 
         def _answer(self, status: int, body: bytes) -> None:

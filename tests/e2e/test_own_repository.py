@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -41,7 +40,6 @@ class Shop:
     folder: Path
     repository: BareRepository
     ports: dict[str, str]
-    deployer: subprocess.Popen[bytes]
 
     def moved(self, text: str) -> str:
         """A file of the example with the ports of this machine."""
@@ -80,20 +78,20 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     argv = [sys.executable, str(EXAMPLE / "deployer.py"), str(repository.path), ports["9100"]]
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.yaml"))}
     with GitServer(tmp_path) as server:
-        made = Shop(tmp_path, repository, ports, subprocess.Popen(["true"]))
-        made.deployer.wait()
+        made = Shop(tmp_path, repository, ports)
         repository.commit({name: made.moved(path.read_text()).encode() for name, path in files.items()}, "v1")
         operator = (EXAMPLE / "operator.yaml").read_text()
         operator = re.sub(r"url: \S+", f"url: {server.url('shop.git')}", operator)
+        operator = operator.replace("concurrent_runs: 2", "concurrent_runs: 4")
         (tmp_path / "operator.yaml").write_text(operator.replace("/tmp/shop-pages", str(tmp_path / "pages")))
-        made.deployer = subprocess.Popen(argv, start_new_session=True)
+        deployer = subprocess.Popen(argv)
         try:
             base = f"http://127.0.0.1:{ports['9100']}"
             until(lambda: all(_answers(f"{base}/{name}/version") for name in ENVIRONMENTS), "v1 is deployed")
             yield made
         finally:
-            made.deployer.send_signal(signal.SIGTERM)
-            assert 0 == made.deployer.wait(20)
+            deployer.terminate()
+            assert 0 == deployer.wait(20)
 
 
 def _answers(url: str) -> bool:
@@ -109,9 +107,9 @@ def test_the_own_repository_goes_through_once(shop: Shop) -> None:
     shop.release("checkout/dev", "v2")
     shop.release("pricing/dev", "v3")
     second = shop.once()
-    merged = shop.gitslo("pulls", "merge", "2", "--by", "ann", "--repository", str(shop.repository.path))
-    if merged.code:
-        merged = shop.gitslo("pulls", "merge", "1", "--by", "ann", "--repository", str(shop.repository.path))
+    where = ("--repository", str(shop.repository.path))
+    number = str(json.loads(shop.gitslo("pulls", "list", "--json", *where).out)[0]["number"])
+    merged = shop.gitslo("pulls", "merge", number, "--by", "ann", *where)
     third = shop.once()
     verdicts = {name: entry["verdict"] for name, entry in json.loads(third.out)[0]["environments"].items()}
 

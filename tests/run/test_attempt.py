@@ -425,11 +425,23 @@ def test_no_load_is_begun_that_another_holder_could_meet() -> None:
     """Load is fenced: when too little of the claim is left there is no evidence rather than two loads at once."""
     w = world(readiness=FakeReadiness(["no"] * 10))
     of = plan(readiness=[ready()])
+    until = Seconds(w.clock.now().monotonic + 70.0)
 
     with pytest.raises(Retry, match="are left of this attempt"):
-        w.attempt(of, deadline=Seconds(70.0))
+        w.attempt(of, deadline=until)
     assert w.engine.jobs == []
-    assert world().attempt(of, deadline=Seconds(70.0)).verdict is Verdict.PASS
+    assert world().attempt(of, deadline=until).verdict is Verdict.PASS
+
+
+def test_the_fence_stands_where_the_claim_put_it() -> None:
+    """A holder that was stopped between its claim and its load begins too late, however fast it is then."""
+    w = world()
+    until = Seconds(w.clock.now().monotonic + 70.0)
+    w.clock.advance(60.0)
+
+    with pytest.raises(Retry, match="10 s are left of this attempt"):
+        w.attempt(plan(), deadline=until)
+    assert w.engine.jobs == []
 
 
 # --------------------------------------------------------------------------- being cut off
