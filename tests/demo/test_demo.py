@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def _in_session(session: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """The story, told once, in a session of its own."""
     base = tmp_path_factory.mktemp("demo")
     folder = base / "kept"
@@ -96,11 +95,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         )
         out, _ = child.communicate(timeout=300)
     assert 0 == child.returncode, (base / "stderr").read_text()[-2000:]
-    yield Told(folder, child.returncode, out, [*_alive_in(folder), *_in_session(child.pid)])
+    return Told(folder, child.returncode, out, [*_alive_in(folder), *_in_session(child.pid)])
 
 
 def test_it_ends_where_the_story_says(told: Told) -> None:
-    """dev and staging run v2 and pass; prod runs v2, its pass is withdrawn, and it is held."""
+    """In the end dev and staging run v2 and pass; prod runs v2, its pass is withdrawn, and it is held."""
     stands = {
         name: (entry["image"], entry["verdict"], entry["held"]) for name, entry in told.document["environments"].items()
     }
