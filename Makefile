@@ -45,10 +45,10 @@ lint: $(STAMP) ## format, lint, types, layers, links and paths in files
 	@$(BIN)/python -m tests.project.files
 
 bench: $(STAMP) ## figures of cost, beside the same work done by bare tools
-	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	@for file in $(filter-out bench/crash.py,$(wildcard bench/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
 
-bench-crash: $(STAMP) components ## the crash matrix and the races alone
-	@$(BIN)/pytest --quiet --no-header tests/crash
+bench-crash: $(STAMP) components ## kills, pauses and races, and what came of them; GITSLO_CRASH_RUNS=N for more
+	@$(BIN)/python bench/crash.py
 
 components: $(STAMP) ## the real servers that tests use: say what is missing, or how to get it
 	@$(BIN)/python tests/components.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -29,10 +30,23 @@ LOG = click.option(
 
 
 def _stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set; the handlers do nothing else."""
+    """An event that SIGTERM and SIGINT set.
+
+    Through a pipe and a thread of its own: a Python handler runs in the main thread alone, which sleeps on when the
+    kernel gave the signal to another one, and which may hold the lock that setting an event needs.
+    """
     stopping = threading.Event()
+    heard, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda *_: None)
+
+    def hear() -> None:
+        os.read(heard, 1)
+        stopping.set()
+
+    threading.Thread(target=hear, name="signals", daemon=True).start()
     return stopping
 
 

@@ -11,29 +11,19 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from zlib import crc32
 
 from gitslo.core.state import decide
-from gitslo.core.steps import (
-    CancelAttempt,
-    Comment,
-    Observation,
-    RunCommand,
-    SetStatus,
-    StartAttempt,
-    Stay,
-    Step,
-    Write,
-)
+from gitslo.core.steps import Observation, Stay, Step, Write
 from gitslo.errors import Conflict, GitsloError, Refused, Retry
 from gitslo.loop.act import Actor, Commands
 from gitslo.loop.attempts import Attempts, Stop
 from gitslo.loop.budget import PushBudget
 from gitslo.loop.ledgers import Ledgers
-from gitslo.loop.observe import Asked, branch_of, observe
+from gitslo.loop.observe import Asked, branch_of, observe, runs_now
 from gitslo.loop.sight import Sight
+from gitslo.loop.staying import SHORT_LOOKS, Memory, Standing, at_rest, kept_from, next_look, rests_on_sync
 from gitslo.loop.telling import describe, of_lifted, of_poll, of_problem, of_stay
-from gitslo.model import Allowed, Ceilings, ChangeKind, CommitId, Environment, Seconds
+from gitslo.model import Allowed, Ceilings, ChangeKind, Environment, Seconds
 from gitslo.ports import Clock, Event, Forge, LoadEngine, Observer, ReadinessProbe, Repository, Syncer, tell_all
 from gitslo.run import AttemptOrder, AttemptOutcome, attempt
 
@@ -42,10 +32,6 @@ __all__ = ["Controller", "Poll", "Settings", "Standing"]
 STEPS_PER_POLL: Final = 40
 """Steps that one environment may take in one poll: it goes on while it has something to do, and never for ever."""
 LONGEST_BACK_OFF: Final = 60.0
-SYNC_LOOK_EVERY: Final = 30.0
-"""Seconds between two looks at what an idle environment runs."""
-STATUS_RESERVE: Final = 0.4
-"""Share of the push budget that statuses and comments leave to ledgers and changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +52,6 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where one environment stands after a poll: what it stays for, or what is wrong."""
-
-    environment: str
-    stay: Stay | None
-    problem: GitsloError | None = None
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing will move without a person, a commit or a syncer."""
-        if self.problem is not None:
-            return isinstance(self.problem, Refused)
-        return self.stay is not None and not self.stay.busy and not self.stay.syncing
-
-
-@dataclass(frozen=True, slots=True)
 class Poll:
     """What one poll came to.
 
@@ -93,57 +63,6 @@ class Poll:
     standings: tuple[Standing, ...]
     steps: int
     problem: GitsloError | None = None
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What this process remembers of one environment between polls; all of it may be lost.
-
-    Attributes:
-        mark: what the last decision to stay rested on; see `Controller._mark`.
-        refs: which ones the mark holds; computed for `refs_of`.
-        at_rest: the mark holds the facts instead of the revision; see `_at_rest`.
-        keep: where it waits for the push budget, the share that its step leaves to others.
-        generation: of the sight at which `mark` was compared last.
-        calm_until: monotonic seconds until which nothing is compared while the generation is the same.
-    """
-
-    ledger: CommitId | None = None
-    seen_at: float = 0.0
-    mark: tuple[object, ...] = ()
-    standing: Standing | None = None
-    at_rest: bool = False
-    refs_of: Environment | None = None
-    refs: tuple[str, ...] = ()
-    wake_at: float | None = None
-    keep: float | None = None
-    generation: int = -1
-    calm_until: float = 0.0
-    failures: int = 0
-    retry_at: float = 0.0
-    said: str = ""
-    held: bool = False
-
-
-def _kept_from(step: Step) -> float | None:
-    """The share of the push budget that a step leaves to others; None where it does not push."""
-    if isinstance(step, StartAttempt | CancelAttempt | RunCommand):
-        return None
-    return STATUS_RESERVE if isinstance(step, SetStatus | Comment) else 0.0
-
-
-def _at_rest(o: Observation) -> bool:
-    """Whether a commit that leaves the environment's objects alone cannot matter to it.
-
-    With a change to propose or to go back, the history and the base matter; without a ledger, the trailers in it.
-    """
-    return o.ledger.id is not None and o.promotion is None and o.revert is None and not o.head.written_by
-
-
-def _next_look(environment: str, now: float) -> float:
-    """When the environment is looked at again: each has its own moment in every stretch of SYNC_LOOK_EVERY seconds."""
-    moment = crc32(environment.encode()) / 2**32 * SYNC_LOOK_EVERY
-    return now + SYNC_LOOK_EVERY - (now - moment) % SYNC_LOOK_EVERY
 
 
 class Controller:
@@ -172,7 +91,7 @@ class Controller:
         self._actor = Actor(
             self.sight, forge, begin=self._begin, cancel=self._cancel_attempt, commands=commands, tell=self._tell
         )
-        self._memory: dict[str, _Memory] = {}
+        self._memory: dict[str, Memory] = {}
         self._won: dict[str, float] = {}
         """Claims of ours by nonce: monotonic seconds before each was written; others count from later on."""
         self._budget = PushBudget(settings.ceilings.pushes_per_minute, clock.now().monotonic)
@@ -195,7 +114,7 @@ class Controller:
         standings = []
         attempting = self._attempts.environments
         for environment in self.sight.environments:
-            memory = self._memory.setdefault(environment.name, _Memory())
+            memory = self._memory.setdefault(environment.name, Memory())
             if memory.standing is None or memory.calm_until <= began or memory.generation != self.sight.generation:
                 memory.standing, taken = self._drive(environment, memory, attempting=environment.name in attempting)
                 steps += taken
@@ -208,7 +127,7 @@ class Controller:
         return self._attempts.drain(reason, timeout)
 
     def _drive(  # noqa: C901 - one except per instruction
-        self, environment: Environment, memory: _Memory, *, attempting: bool
+        self, environment: Environment, memory: Memory, *, attempting: bool
     ) -> tuple[Standing, int]:
         """Take steps until the environment stays."""
         now = self._clock.now().monotonic
@@ -223,12 +142,12 @@ class Controller:
                 observation = self._observe(environment, memory)
                 step = decide(observation)
                 if isinstance(step, Stay):
-                    return self._stay(environment, memory, step, at_rest=_at_rest(observation)), taken
-                keep = _kept_from(step)
+                    return self._stay(environment, memory, step, observation=observation), taken
+                keep = kept_from(step)
                 left = self._budget.wait(self._clock.now().monotonic, keep) if keep is not None else 0.0
                 if left > 0.0:
                     stay = Stay("waiting for the push budget", Seconds(left), busy=True)
-                    return self._stay(environment, memory, stay, at_rest=_at_rest(observation), keep=keep), taken
+                    return self._stay(environment, memory, stay, observation=observation, keep=keep), taken
                 taken += 1
                 self._act(observation, step)
             return self._stay(environment, memory, Stay("still moving", Seconds(0.0), busy=True)), taken
@@ -238,8 +157,8 @@ class Controller:
             standing = Standing(environment.name, Stay(str(conflict), Seconds(0.0), busy=True))
         except Refused as refused:
             self._tell_once(environment.name, str(refused), of_problem(environment.name, refused))
-            memory.mark, memory.at_rest = self._mark(environment, at_rest=False), False
-            memory.wake_at = memory.keep = None
+            memory.mark, memory.at_rest = self._mark(environment, by_facts=False), False
+            memory.due_at, memory.look_at, memory.keep = math.inf, math.inf, None
             standing = Standing(environment.name, None, refused)
         except Retry as retry:
             standing = self._back_off(environment, memory, retry, retry.delay)
@@ -250,7 +169,7 @@ class Controller:
             standing = self._back_off(environment, memory, wrapped, 5.0)
         return standing, taken
 
-    def _observe(self, environment: Environment, memory: _Memory) -> Observation:
+    def _observe(self, environment: Environment, memory: Memory) -> Observation:
         tip = self.sight.ledger(environment.name).id
         now = self._clock.now()
         if memory.ledger != tip or memory.seen_at == 0.0:
@@ -290,10 +209,10 @@ class Controller:
 
     # ----------------------------------------------------------------- staying
 
-    def _mark(self, environment: Environment, *, at_rest: bool) -> tuple[object, ...]:
+    def _mark(self, environment: Environment, *, by_facts: bool) -> tuple[object, ...]:
         """Everything outside of clocks, forge and syncer that a decision depends on."""
         sight = self.sight
-        head = sight.known(environment) if at_rest else None
+        head = sight.known(environment) if by_facts else None
         return head or sight.revision, sight.pipeline, *map(sight.refs.get, self._refs_of(environment))
 
     def _refs_of(self, environment: Environment) -> tuple[str, ...]:
@@ -306,35 +225,50 @@ class Controller:
             memory.refs_of, memory.refs = environment, (*branches, *ledgers)
         return memory.refs
 
-    def _idle(self, environment: Environment, memory: _Memory, now: float) -> bool:
-        """Whether another look could not come to another step."""
-        wake = memory.wake_at if memory.wake_at is not None else math.inf
+    def _idle(self, environment: Environment, memory: Memory, now: float) -> bool:
+        """Whether another observation could not come to another step; looks at what runs where it is time for that."""
+        due = memory.due_at
         if memory.keep is not None:
-            wake = min(wake, now + self._budget.left(now, memory.keep))
-        if now >= wake or memory.mark != self._mark(environment, at_rest=memory.at_rest):
+            due = min(due, now + self._budget.left(now, memory.keep))
+        if now >= due or memory.mark != self._mark(environment, by_facts=memory.at_rest):
             return False
-        memory.generation, memory.calm_until = self.sight.generation, wake
+        if now >= memory.look_at:
+            if memory.looks_left == 0:
+                return False
+            if memory.report is not None and memory.report != runs_now(self.sight, environment, self._syncers):
+                return False
+            memory.looks_left -= 1
+            memory.look_at = next_look(environment.name, now)
+        memory.generation, memory.calm_until = self.sight.generation, min(due, memory.look_at)
         return True
 
     def _stay(
-        self, environment: Environment, memory: _Memory, stay: Stay, *, at_rest: bool = False, keep: float | None = None
+        self,
+        environment: Environment,
+        memory: Memory,
+        stay: Stay,
+        observation: Observation | None = None,
+        keep: float | None = None,
     ) -> Standing:
-        """Args: keep: where the stay is for the push budget, the share that the step leaves to others."""
+        """Args: observation: what the stay rests on; keep: of the push budget, where the stay is for that."""
         now = self._clock.now().monotonic
         memory.failures, memory.retry_at = 0, 0.0
         change = self.sight.ledger(environment.name).state.change
-        restless = (
-            (stay.busy and keep is None) or stay.syncing or (change is not None and change.state.value == "proposed")
-        )
-        memory.mark, memory.at_rest = () if restless else self._mark(environment, at_rest=at_rest), at_rest
-        memory.wake_at = _next_look(environment.name, now)
+        working = (stay.busy and keep is None) or stay.syncing
+        memory.at_rest = observation is not None and at_rest(observation)
+        if working or (change is not None and change.state.value == "proposed"):
+            memory.mark = ()
+        else:
+            memory.mark = self._mark(environment, by_facts=memory.at_rest)
         memory.keep = keep
-        if stay.wake is not None and keep is None:
-            memory.wake_at = min(memory.wake_at, now + stay.wake)
+        memory.due_at = now + stay.wake if stay.wake is not None and keep is None else math.inf
+        memory.look_at = next_look(environment.name, now)
+        memory.report = observation.sync if observation is not None else None
+        memory.looks_left = SHORT_LOOKS if observation is not None and rests_on_sync(observation) else 0
         self._tell_once(environment.name, stay.reason, of_stay(environment.name, stay))
         return Standing(environment.name, stay)
 
-    def _back_off(self, environment: Environment, memory: _Memory, error: GitsloError, first: float) -> Standing:
+    def _back_off(self, environment: Environment, memory: Memory, error: GitsloError, first: float) -> Standing:
         memory.failures += 1
         delay = min(LONGEST_BACK_OFF, max(first, 0.5) * 2 ** (memory.failures - 1))
         memory.retry_at = self._clock.now().monotonic + delay
@@ -383,7 +317,7 @@ class Controller:
         tell_all(self._observers, event)
 
     def _tell_once(self, environment: str, text: str, event: Event) -> None:
-        memory = self._memory.setdefault(environment, _Memory())
+        memory = self._memory.setdefault(environment, Memory())
         if memory.said != text:
             memory.said = text
             self._tell(event)

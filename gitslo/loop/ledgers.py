@@ -22,7 +22,7 @@ __all__ = ["LedgerTip", "Ledgers"]
 FILES = ("ledger.json", "ledger.hmac")
 ENTRY_CAP = ByteCount(512 * 1024)
 AHEAD_BYTES: Final = ByteCount(16 * 1024 * 1024)
-DECODED_BYTES: Final = 16 * 1024 * 1024
+DECODED_BYTES: Final = 8 * 1024 * 1024
 """Bytes of JSON whose decoded states are kept; decoded they take about four times as much."""
 COMPRESSED_BYTES: Final = 32 * 1024 * 1024
 

@@ -39,7 +39,7 @@ from gitslo.model import (
 )
 from gitslo.ports import CommitInfo, Edit, Expected, Forge, Syncer, SyncReport
 
-__all__ = ["Asked", "branch_of", "edits_of", "is_ours", "observe", "takeover_after"]
+__all__ = ["Asked", "branch_of", "edits_of", "is_ours", "observe", "runs_now", "takeover_after"]
 
 UNDONE: Final = 200
 """How many commits a revert lists at most."""
@@ -86,7 +86,7 @@ def observe(sight: Sight, environment: Environment, asked: Asked) -> Observation
     state = tip.state
     head = _head(sight, environment, facts, state)
     promotion, waiting = _promotion(sight, environment, facts, state)
-    sync, run_sync = _syncs(sight, environment, head, state, asked)
+    sync, run_sync = _syncs(sight, environment, state, asked)
     base = Observation(
         environment=environment,
         pipeline=sight.pipeline,
@@ -312,21 +312,38 @@ def _stranded(sight: Sight, state: EnvironmentState) -> bool:
 # --------------------------------------------------------------------------- the syncer and the forge
 
 
-def _syncs(
-    sight: Sight, environment: Environment, head: Head, state: EnvironmentState, asked: Asked
-) -> tuple[SyncReport | None, SyncReport | None]:
-    """What runs, compared with the head, and with the tree of the run under way where that is another."""
-    syncer = asked.syncers.get(environment.sync.syncer)
+def runs_now(sight: Sight, environment: Environment, syncers: Mapping[str, Syncer]) -> SyncReport:
+    """What the syncer says, compared with the head.
+
+    Raises:
+        Refused: there is no such syncer.
+        Retry: it does not answer.
+    """
+    facts = sight.facts(environment)
+    tree = facts.tree.digest
+    expected = Expected(sight.revision, tree, facts.release, _carries(sight, environment, tree))
+    return _syncer(environment, syncers).report(environment, expected)
+
+
+def _syncer(environment: Environment, syncers: Mapping[str, Syncer]) -> Syncer:
+    syncer = syncers.get(environment.sync.syncer)
     if syncer is None:
         hint = f"`{environment.sync.syncer}:` of the repository in the operator's file"
         raise Refused(Problem(f"{environment.name} is deployed by a syncer that is not configured", hint=hint))
+    return syncer
+
+
+def _syncs(
+    sight: Sight, environment: Environment, state: EnvironmentState, asked: Asked
+) -> tuple[SyncReport | None, SyncReport | None]:
+    """What runs, compared with the head, and with the tree of the run under way where that is another."""
+    syncer = _syncer(environment, asked.syncers)
     run = state.run
     claimed = run if run is not None and run.state is RunState.CLAIMED else None
     if state.hold is not None and claimed is None:
         return None, None
-    here = Expected(head.revision, head.subject.tree, head.release, _carries(sight, environment, head.subject.tree))
-    report = syncer.report(environment, here)
-    if claimed is None or claimed.subject.tree == head.subject.tree:
+    report = runs_now(sight, environment, asked.syncers)
+    if claimed is None or claimed.subject.tree == sight.facts(environment).tree.digest:
         return report, None
     tree = claimed.subject.tree
     then = Expected(claimed.revision, tree, claimed.release, _carries(sight, environment, tree))

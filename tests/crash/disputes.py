@@ -10,8 +10,8 @@ import threading
 import time
 from pathlib import Path
 
-from tests.crash.checker import check, entries, tip
-from tests.crash.scenarios import PROVEN, Ended, ended, log_lines, recovered
+from tests.crash.checker import entries, tip
+from tests.crash.scenarios import Ended, Scenario, ended, left_at, log_lines, recovered
 from tests.crash.world import World, until
 
 MOST_COMMITS = 100
@@ -23,24 +23,22 @@ PAUSE = 0.3
 # --------------------------------------------------------------------------- the branch
 
 
-def writers(folder: Path, *, atomic: bool) -> Ended:
-    """Two people go on committing unrelated files while v2 is promoted and bad3 reverted."""
+def writers(folder: Path, tag: str, *, atomic: bool) -> Ended:
+    """Two people go on committing unrelated files while a release is promoted or reverted."""
     began = time.monotonic()
     with World(folder, atomic=atomic, proved=True) as world:
-        codes = []
-        for tag in ("v2", "bad3"):
-            world.release(tag)
-            over = threading.Event()
-            people = [threading.Thread(target=_write, args=(world, f"{name}-{tag}", over)) for name in ("ann", "bob")]
+        world.release(tag)
+        over = threading.Event()
+        people = [threading.Thread(target=_write, args=(world, name, over)) for name in ("ann", "bob")]
+        for person in people:
+            person.start()
+        try:
+            code = world.run()
+        finally:
+            over.set()
             for person in people:
-                person.start()
-            try:
-                codes.append(world.run())
-            finally:
-                over.set()
-                for person in people:
-                    person.join()
-        return ended(world, began, codes=codes, commits=len(world.people))
+                person.join()
+        return ended(world, began, tags=left_at(tag), code=code, commits=len(world.people))
 
 
 def _write(world: World, name: str, over: threading.Event) -> None:
@@ -48,6 +46,18 @@ def _write(world: World, name: str, over: threading.Event) -> None:
         if over.wait(PAUSE):
             return
         world.commit({f"notes/{name}-{number}.txt": f"{number}\n"}, f"Note {number} of {name}")
+
+
+def races() -> list[Scenario]:
+    """A promotion with atomic pushes, a revert without."""
+
+    def made(tag: str, *, atomic: bool) -> Scenario:
+        how = "atomic" if atomic else "one-by-one"
+        return Scenario(
+            f"writers-{tag}-{how}", "raced on the branch", lambda folder: writers(folder, tag, atomic=atomic)
+        )
+
+    return [made("v2", atomic=True), made("bad2", atomic=False)]
 
 
 def rewritten_under_way(folder: Path) -> Ended:
@@ -85,6 +95,22 @@ def rewritten_half_done(folder: Path, point: str, *, lose: bool, atomic: bool) -
         world.git("reflog", "expire", "--expire=now", "--all")
         passes = [recovered(world, lose=lose)]
         return ended(world, began, passes, code=code, said=log_lines(world.log()))
+
+
+def rewrites() -> list[Scenario]:
+    """Half done at each of the steps on which a promotion could come out on the old history."""
+
+    def made(point: str, *, atomic: bool) -> Scenario:
+        def play(folder: Path) -> Ended:
+            return rewritten_half_done(folder, point, lose=atomic, atomic=atomic)
+
+        return Scenario(f"rewritten-{point}", "history rewritten", play)
+
+    return [
+        made("publish:before", atomic=False),
+        made("pull-request:before", atomic=True),
+        made("merge:before", atomic=True),
+    ]
 
 
 # --------------------------------------------------------------------------- the ledger
@@ -146,6 +172,3 @@ def deleted(folder: Path, *, key: str) -> Ended:
         world.command("resume", "prod", "--fresh", "--config", str(world.config()), "--by", "Ann")
         codes.append(world.run())
         return ended(world, began, tags={"dev": "v3", "prod": "v3"}, codes=codes, held=held)
-
-
-__all__ = ["KEY", "PROVEN", "check", "deleted", "forged", "rewritten_half_done", "rewritten_under_way", "writers"]

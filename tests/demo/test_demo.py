@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.processes import command_lines, in_session
+
 TRAILERS = {
     "Gitslo-Action",
     "Gitslo-Environment",
@@ -29,7 +31,7 @@ class Told:
     folder: Path
     code: int
     out: str
-    left: list[str]
+    left: list[object]
 
     @property
     def document(self) -> dict[str, Any]:
@@ -52,30 +54,10 @@ class Told:
         return [change for change in self.document["changes"] if change["kind"] == "promote"]
 
 
-def _alive_in(folder: Path) -> list[str]:
+def _alive_in(folder: Path) -> list[bytes]:
     """Command lines of living processes that name the folder."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in words and int(file.parent.name) != os.getpid():
-            found.append(words)
-    return found
-
-
-def _in_session(session: int) -> list[str]:
-    """Processes of one session that are still alive: a service that was left names no folder."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = file.read_text().rpartition(") ")
-        except OSError:
-            continue
-        if rest.split()[3] == str(session) and rest[0] != "Z":
-            found.append(name)
-    return found
+    name = str(folder).encode()
+    return [line for process, line in command_lines().items() if name in line and process != os.getpid()]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +77,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         )
         out, _ = child.communicate(timeout=300)
     assert 0 == child.returncode, (base / "stderr").read_text()[-2000:]
-    return Told(folder, child.returncode, out, [*_alive_in(folder), *_in_session(child.pid)])
+    return Told(folder, child.returncode, out, [*_alive_in(folder), *in_session(child.pid)])
 
 
 def test_it_ends_where_the_story_says(told: Told) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gitslo.testing.git_server import GitServer
+from tests.e2e.processes import command_lines, in_session
 from tests.e2e.world import ENVIRONMENTS, World, get, lines, until
 
 CANARY = "canary-7f3a91d0c4"
@@ -33,7 +34,7 @@ class Story:
     log: Path = Path()
     objects: bytes = b""
     command_lines: set[bytes] = field(default_factory=set)
-    left: list[int] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     claimed_at_end: bool = False
     problems: list[str] = field(default_factory=list)
     status: str = ""
@@ -49,29 +50,12 @@ class _Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.wait(0.01):
-            for file in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen.add(file.read_bytes())
-                except OSError:  # it has ended meanwhile
-                    continue
+            self.seen.update(command_lines().values())
 
     def stop(self) -> set[bytes]:
         self._stopping.set()
         self.join()
         return self.seen
-
-
-def _in_session(session: int) -> list[int]:
-    """Processes of one session that are still alive."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, its = file.read_text().rpartition(") ")[2].split()[:4]
-        except OSError:
-            continue
-        if int(its) == session and state != "Z":
-            found.append(int(file.parent.name))
-    return found
 
 
 def _address(log: Path) -> str | None:
@@ -106,7 +90,7 @@ def _tell(world: World, child: subprocess.Popen[str], story: Story) -> None:
     child.send_signal(signal.SIGTERM)
     story.out, _ = child.communicate(timeout=30)
     story.code = child.returncode
-    story.left = _in_session(child.pid)
+    story.left = in_session(child.pid)
     story.claimed_at_end = world.judged("checkout/dev")[1] is None
 
 

@@ -63,7 +63,7 @@ def test_after_a_fail_resume_asks_for_fresh_evidence(tmp_path: Path) -> None:
         assert "`gitslo resume checkout/dev --fresh`" in refused.err
         assert (0, "checkout/dev goes on, on fresh evidence\n") == (lifted.code, lifted.out)
         assert ("pass", "manual", False) == (stands["verdict"], stands["cause"], stands["held"])
-        assert "asked for by ann, on fresh evidence" in report
+        assert "Asked for by ann, on fresh evidence" in report
 
 
 def test_two_failing_revalidations_withdraw_the_pass(world: World) -> None:

@@ -29,11 +29,10 @@ from gitslo.model import (
     Subject,
     Verdict,
 )
-from gitslo.ports import Expected, RefUpdate, Repository, SyncReport, SyncState
+from gitslo.ports import Clock, Expected, RefUpdate, Repository, SyncReport, SyncState
 from gitslo.testing.fake_forge import FakeForge
 from gitslo.testing.fake_load import FakeLoad
 from gitslo.testing.fake_readiness import FakeReadiness
-from gitslo.testing.manual_clock import ManualClock
 
 PIPELINE = """\
 schema: gitslo/v1
@@ -95,12 +94,13 @@ class Everything:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.fingerprints: dict[str, str] = {}
 
     def report(self, environment: Environment, expected: Expected) -> SyncReport:
         """Synced."""
         del expected
         self.asked.append(environment.name)
-        return SyncReport(SyncState.SYNCED, "runs", "print")
+        return SyncReport(SyncState.SYNCED, "runs", self.fingerprints.get(environment.name, "print"))
 
     def since(self) -> list[str]:
         """About whom it was asked since this was asked last."""
@@ -183,7 +183,7 @@ class Mono:
         sight.repository.swap(updates)
 
     def controller(
-        self, repository: Repository, syncer: Everything, clock: ManualClock, *, pushes_per_minute: int = 100_000
+        self, repository: Repository, syncer: Everything, clock: Clock, *, pushes_per_minute: int = 100_000
     ) -> Controller:
         """The real one."""
         return Controller(

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from gitslo.loop.controller import SYNC_LOOK_EVERY
+from gitslo.loop.staying import SHORT_LOOKS, SYNC_LOOK_EVERY
+from gitslo.model import Instant, Seconds
 from gitslo.testing.manual_clock import ManualClock
 from tests.loop.mono import MANIFEST, Counted, Everything, Mono
 
 SERVICES = 20
+
+
+class SetClock:
+    """A clock whose two sides move apart."""
+
+    def __init__(self) -> None:
+        self.monotonic = 1000.0
+        self.wall = 100.0
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return Instant(self.monotonic, self.wall)
+
+    def sleep(self, seconds: Seconds) -> None:
+        """Both move."""
+        self.monotonic += seconds
+        self.wall += seconds
 
 
 @pytest.fixture
@@ -57,6 +75,32 @@ def test_looks_at_what_runs_are_spread(mono, clock, syncer) -> None:
 
     assert mono.environments == sorted(asked)
     assert max(at_once) <= SERVICES // 4
+
+
+def test_other_images_are_noticed_within_a_stretch(mono, clock, syncer) -> None:
+    """The same tree with another fingerprint is new evidence, also where nothing moved in Git."""
+    controller = mono.controller(mono.clone(), syncer, clock)
+    controller.poll()
+    syncer.fingerprints["s03/dev"] = "other"
+    clock.advance(SYNC_LOOK_EVERY)
+    poll = controller.poll()
+
+    assert ["s03/dev"] == [standing.environment for standing in poll.standings if standing.stay.busy]
+
+
+def test_a_wall_clock_that_was_set_is_noticed(mono, syncer) -> None:
+    """A revalidation that has become due by the wall clock alone is seen, if not at once."""
+    mono.commit({"gitslo.yaml": mono.pipeline().replace("every: never", "every: 1h")})
+    clock = SetClock()
+    controller = mono.controller(mono.clone(), syncer, clock)
+    controller.poll()
+    before = [standing.stay.busy for standing in controller.poll().standings]
+    clock.wall += 7200.0
+    for _ in range(SHORT_LOOKS + 1):
+        clock.monotonic += SYNC_LOOK_EVERY
+        poll = controller.poll()
+
+    assert ([False] * SERVICES, [True] * SERVICES) == (before, [standing.stay.busy for standing in poll.standings])
 
 
 def test_a_commit_is_looked_at_by_whom_it_concerns(mono, clock, syncer) -> None:

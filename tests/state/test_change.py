@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from gitslo.core.steps import Comment, MergePullRequest, SetStatus
+from gitslo.core.state import change_key, decide
+from gitslo.core.steps import Comment, MergePullRequest, Propose, SetStatus
 from gitslo.model import (
     Action,
     Cause,
@@ -328,6 +329,29 @@ def test_the_edits_are_computed_again_when_the_tree_moved():
         True,
         True,
     )
+
+
+def test_the_edits_are_computed_again_when_the_history_was_rewritten():
+    """The base has left the branch's history: merging our branch would bring back what somebody has taken out."""
+    world = World(candidate="v3", env=environment(merge=MergeMode.MANUAL))
+    world.judged(Verdict.PASS)
+    change = world.state.change
+
+    step = decide(replace(world.observe(), stranded=True))
+
+    assert isinstance(step, Propose)
+    assert (change, world.tip) == (step.change, step.replaces)
+
+
+def test_changes_of_a_ledger_begun_anew_have_other_pull_requests():
+    """Numbers begin anew where a ledger was lost: an old pull request does not settle a new change."""
+    world = World(candidate="v3", env=environment(merge=MergeMode.MANUAL))
+    world.judged(Verdict.PASS)
+    o, change = world.observe(), world.state.change
+    later = replace(change, proposed_wall=change.proposed_wall + 1)
+
+    assert change_key(o, change) == change_key(o, replace(change, commit="another", base="another"))
+    assert change_key(o, change) != change_key(o, later)
 
 
 def test_a_withdrawn_pass_takes_the_candidate_away():

@@ -30,6 +30,8 @@ T = TypeVar("T")
 _CACHE_REFS = "refs/gitslo-cache/"
 _LISTING_CAP = 1 << 26
 _MOST_PATTERNS = 500
+_MOST_AT_ONCE = 500
+"""Refs in one fetch: Git compares every ref that is asked for with every ref that the remote shows for that."""
 _SHA1_DIGITS = 40
 _FETCH_PATIENCE = 20.0
 
@@ -124,7 +126,9 @@ class Upstream:
             try:
                 if not (missing := self._missing(wanted)):
                     return
-                self._bring(missing)
+                refs = list(missing)
+                for at in range(0, len(refs), _MOST_AT_ONCE):
+                    self._bring({ref: missing[ref] for ref in refs[at : at + _MOST_AT_ONCE]})
                 if not (still := self._missing(missing)):
                     return
                 self._see_moved(still)
