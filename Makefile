@@ -14,7 +14,7 @@ SYSTEM_PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3; d
 # A stamp per content of what is installed: a change there installs again, nothing else does.
 STAMP := $(VENV)/stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test lint bench bench-crash components clean lock docs
+.PHONY: help setup demo test lint bench bench-crash bench-load components clean lock docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,10 @@ bench: $(STAMP) ## figures of cost, beside the same work done by bare tools
 
 bench-crash: $(STAMP) components ## kills, pauses and races, and what came of them; GITSLO_CRASH_RUNS=N for more
 	@$(BIN)/python bench/crash.py
+
+bench-load: $(STAMP) ## gitslo load beside other load tools and beside the truth; writes docs/explanation/load-figures.md
+	@$(BIN)/python tests/components.py test bench
+	@$(BIN)/python -m bench.load
 
 components: $(STAMP) ## the real servers that tests use: say what is missing, or how to get it
 	@$(BIN)/python tests/components.py

@@ -6,22 +6,24 @@ find it; `Secret` says `***` wherever it is shown.
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as attribute
 from ipaddress import ip_address
 from pathlib import Path
 
+from gitslo.certificates import certificate_fault
 from gitslo.core.document import Document, Field
-from gitslo.core.gitnames import parse_author, parse_branch, parse_git_url, parse_namespace
+from gitslo.core.gitnames import PLAIN_HTTP, in_clear, parse_author, parse_branch, parse_git_url, parse_namespace
 from gitslo.core.schema import Contract
 from gitslo.core.units import parse_duration, parse_rate, parse_size
 from gitslo.core.yamlsafe import CONTRACT
 from gitslo.errors import Problem, Refused
+from gitslo.identities import CertificateFiles, Identity, parse_certificates, parse_identities
 from gitslo.model import Allowed, Ceilings, Seconds
+from gitslo.secret import Secret, SecretRef, secret_at
 
 __all__ = [
     "CommandConfig",
@@ -39,71 +41,20 @@ __all__ = [
 _POLL = Seconds(30.0)
 _SHORTEST_POLL = Seconds(0.1)
 _TIMEOUT = Seconds(30.0)
-_LONGEST_SECRET = 64 * 1024
 _LARGEST_PORT = 65535
-
-
-class Secret:
-    """Text that is not shown: `str` and `repr` say `***`, only `reveal` gives it away."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not pickled")
-
-
-@dataclass(frozen=True, slots=True)
-class SecretRef:
-    """Where a secret is: exactly one of an environment variable's name and a file's absolute path.
-
-    Attributes:
-        place: the reference's own place in the operator's file, for messages; two references to one secret are equal.
-    """
-
-    env: str | None = None
-    file: str | None = None
-    place: Problem = attribute(default=Problem(""), compare=False)
-
-    def resolve(self) -> Secret:
-        """Read it now; one line break at the end of a file does not count.
-
-        Raises:
-            Refused: it is not there, empty, larger than 64 KiB or no UTF-8.
-        """
-        if self.env is not None:
-            text = os.environ.get(self.env, "")
-            if not text:
-                message = f"the environment variable {self.env} is not set, or empty"
-                raise Refused(replace(self.place, message=message, hint="set it where gitslo is started"))
-            return Secret(text)
-        path = Path(self.file or "")
-        try:
-            with path.open("rb") as file:
-                text = file.read(_LONGEST_SECRET + 1).decode()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
-            raise Refused(Problem(f"the secret cannot be read: {reason}", file=str(path))) from None
-        if not text.strip() or len(text) > _LONGEST_SECRET:
-            raise Refused(Problem("the secret is empty or larger than 64 KiB", file=str(path)))
-        return Secret(text.removesuffix("\n").removesuffix("\r"))
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What Git answers when the repository's host asks who we are."""
+    """What Git answers when the repository's host asks who we are.
+
+    Attributes:
+        plain_http: whether they may go over plain http:// to another machine.
+    """
 
     username: str
     password: SecretRef
+    plain_http: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +95,7 @@ class RepositoryConfig:
         ledger_key: signs ledger entries, or None.
         forge: an entry point of `gitslo.forges`.
         process: None where no process syncer serves it.
+        ca: a PEM file with the authorities that may have signed the server's certificate; None: the system's.
     """
 
     name: str
@@ -158,6 +110,7 @@ class RepositoryConfig:
     forge: str
     process: ProcessConfig | None
     allowed: Allowed
+    ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +131,8 @@ class Operator:
         repositories: at least one, names unique.
         commands: by name.
         listen: `ADDRESS:PORT` of the daemon's own endpoints, or None.
+        certificates, identities: by name; what the `tls` and `auth` of plans' targets may ask for.
+        engines: by name; programs that plans' loads may ask for, and where each is; None: it is looked for on PATH.
     """
 
     instance: str
@@ -185,6 +140,9 @@ class Operator:
     ceilings: Ceilings
     commands: Mapping[str, CommandConfig]
     listen: str | None
+    certificates: Mapping[str, CertificateFiles] = attribute(default_factory=dict)
+    identities: Mapping[str, Identity] = attribute(default_factory=dict)
+    engines: Mapping[str, Path | None] = attribute(default_factory=dict)
 
 
 def load_operator(path: Path) -> Operator:
@@ -211,12 +169,16 @@ def parse_operator(data: bytes, *, file: str) -> Operator:
     root = document.root
     serve = root.get("serve")
     listen = serve.get("listen") if serve is not None else None
+    certificates = parse_certificates(root.get("certificates"))
     operator = Operator(
         instance=root.text_of("instance", _host_name()),
         repositories=tuple(_repositories(root)),
         ceilings=_ceilings(root.get("ceilings")),
         commands={command.name: command for command in _commands(root.get("commands"))},
         listen=None if listen is None else listen.parsed(_listen, ""),
+        certificates=certificates,
+        identities=parse_identities(root.get("identities"), certificates),
+        engines=dict(_engines(root.get("engines"))),
     )
     document.finish()
     return operator
@@ -248,7 +210,7 @@ def _repositories(root: Field) -> Iterator[RepositoryConfig]:
 
 
 def _repository(field: Field) -> RepositoryConfig:
-    ledger, author, allow = (field.get(key) for key in ("ledger", "author", "allow"))
+    ledger, author = field.get("ledger"), field.get("author")
     key = ledger.get("key") if ledger is not None else None
     poll = field.parsed_of("poll", parse_duration, _POLL)
     if poll < _SHORTEST_POLL:
@@ -257,6 +219,9 @@ def _repository(field: Field) -> RepositoryConfig:
     credentials = field.get("credentials")
     if credentials is not None and url.startswith("file://"):
         credentials.add("a file:// repository takes no credentials", "remove them", on_key=True)
+    allowed_in_clear = credentials is not None and _truth(credentials.get("plain_http"))
+    if credentials is not None and not allowed_in_clear and url and in_clear(url):
+        credentials.add(PLAIN_HTTP.message, PLAIN_HTTP.hint, on_key=True)
     return RepositoryConfig(
         name=field.text_of("name", ""),
         url=url,
@@ -264,15 +229,42 @@ def _repository(field: Field) -> RepositoryConfig:
         poll=poll,
         credentials=None if credentials is None else _credentials(credentials),
         ledger_namespace=_parsed(ledger, "namespace", parse_namespace, "refs/gitslo"),
-        ledger_key=None if key is None else _secret(key),
+        ledger_key=None if key is None else secret_at(key),
         author_name=_parsed(author, "name", parse_author, "gitslo"),
         author_email=_parsed(author, "email", parse_author, "gitslo@localhost"),
         forge="local",
         process=_process(field.get("process")),
-        allowed=Allowed(
-            _texts(allow, "environments", Allowed().environments), _texts(allow, "targets", Allowed().targets)
-        ),
+        allowed=_allowed(field.get("allow")),
+        ca=_authorities(field.get("ca"), url),
     )
+
+
+def _allowed(field: Field | None) -> Allowed:
+    default = Allowed()
+    return Allowed(
+        environments=_texts(field, "environments", default.environments),
+        targets=_texts(field, "targets", default.targets),
+        variables=_texts(field, "variables", default.variables),
+        insecure_tls=field is not None and field.flag_of("insecure_tls", default=default.insecure_tls),
+    )
+
+
+def _truth(field: Field | None) -> bool:
+    return field is not None and field.value is True
+
+
+def _authorities(field: Field | None, url: str) -> Path | None:
+    """The file with certificates; looked into at once, because Git would only say later that nothing is trusted."""
+    if field is None:
+        return None
+    path = Path(field.text)
+    if url and not url.startswith("https://"):
+        field.add(
+            "only an https:// repository has certificates", "give its https:// URL, or leave `ca` out", on_key=True
+        )
+    elif fault := certificate_fault(path):
+        field.add(fault, "expected a file of PEM certificates, `-----BEGIN CERTIFICATE-----` and so on")
+    return path
 
 
 def _parsed(field: Field | None, key: str, parse: Callable[[str], str], default: str) -> str:
@@ -286,15 +278,8 @@ def _texts(field: Field | None, key: str, default: tuple[str, ...]) -> tuple[str
 
 def _credentials(field: Field) -> Credentials:
     password = field.get("password")
-    return Credentials(field.text_of("username", ""), SecretRef() if password is None else _secret(password))
-
-
-def _secret(reference: Field) -> SecretRef:
-    env, file = reference.get("env"), reference.get("file")
-    place = reference.problem("")
-    if env is not None:
-        return SecretRef(env=env.text, place=place)
-    return SecretRef(file=None if file is None else file.text, place=place)
+    secret = SecretRef() if password is None else secret_at(password)
+    return Credentials(field.text_of("username", ""), secret, plain_http=_truth(field.get("plain_http")))
 
 
 def _process(field: Field | None) -> ProcessConfig | None:
@@ -351,6 +336,12 @@ def _commands(field: Field | None) -> Iterator[CommandConfig]:
         if timeout <= 0:
             (each.get("timeout") or each).add("a command needs some time")
         yield CommandConfig(name, _argv(each), timeout)
+
+
+def _engines(field: Field | None) -> Iterator[tuple[str, Path | None]]:
+    for name, each in field.fields() if field is not None else ():
+        path = each.get("path")
+        yield name, None if path is None else Path(path.text)
 
 
 def _listen(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from gitslo.model import (
     ByteCount,
+    Call,
     CommitId,
     Environment,
     Instant,
@@ -32,6 +33,7 @@ __all__ = [
     "FILE_CAP",
     "STATUS_LENGTH",
     "Address",
+    "Authorization",
     "Capabilities",
     "Clock",
     "CommitInfo",
@@ -43,6 +45,7 @@ __all__ = [
     "LoadJob",
     "LoadResult",
     "LoadSnapshot",
+    "MethodSchemas",
     "ObjectiveSeconds",
     "Observer",
     "PullRequest",
@@ -56,6 +59,8 @@ __all__ = [
     "SyncReport",
     "SyncState",
     "Syncer",
+    "TargetAccess",
+    "TlsMaterial",
     "TreeEntry",
     "TreeView",
 ]
@@ -252,6 +257,10 @@ class Repository(Protocol):
         """
 
     @property
+    def clones_remade(self) -> int:
+        """How often this object found its local clone damaged and made it again."""
+
+    @property
     def atomic(self) -> bool:
         """Whether several updates in one `swap` are known to be all or nothing on this remote."""
 
@@ -345,6 +354,12 @@ class Forge(Protocol):
     def set_status(self, status: Status) -> None:
         """Set a commit status; does nothing where it already stands so."""
 
+    def has_status(self, status: Status) -> bool:
+        """Whether it stands just so; may rest on a look that is some seconds old. Reads only: it costs no push."""
+
+    def has_comment(self, number: int, marker: str) -> bool:
+        """Whether there is a comment with this marker; otherwise as `has_status`."""
+
     def merge(self, number: int, expected_head: CommitId, message: str) -> CommitId:
         """Merge by us; returns the new commit on the base branch.
 
@@ -436,7 +451,11 @@ class ReadinessProbe(Protocol):
     """Looks once at one readiness check; the run repeats it until its deadline."""
 
     def look(self, check: Readiness, target: Target, address: Address, timeout: Seconds) -> Readied:
-        """One look, over before `timeout` seconds; network errors are reasons, not exceptions."""
+        """One look, over before `timeout` seconds; network errors are reasons, not exceptions.
+
+        Raises:
+            Refused, Retry: what the target's settings ask for is not given, or not now: no fault of the target's.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,9 +470,15 @@ class LoadJob:
         judged: the stretch that is judged, [from, to) in seconds since the load's start, per phase: holds of the
             schedule after the warm-up.
         seed: of everything random.
-        workers: processes.
+        workers: processes; 0: the engine's choice, by the rate and the processors there are.
         deadline: seconds after which the workers end, whatever happens.
         run_id: in the User-Agent.
+        closed: no schedule: every connection (every stream, with HTTP/2) sends as soon as it has been answered, for the
+            stages' duration. Says what a target can take, never how it fares under a load that does not wait for it.
+        count: arrivals after which the load ends before its stages do; None: the stages' own end.
+        unix: path of the socket to connect to instead of `address`; empty: none.
+        expires: seconds of the monotonic clock after which no worker of it may be alive, however late it was started;
+            None: `deadline` alone says.
     """
 
     section: LoadSection
@@ -465,6 +490,66 @@ class LoadJob:
     workers: int
     deadline: Seconds
     run_id: str
+    closed: bool = False
+    count: int | None = None
+    unix: str = ""
+    expires: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsMaterial:
+    """What the operator's names in `Target.settings` stand for, as PEM; empty where no name is given."""
+
+    ca: bytes = b""
+    certificate: bytes = b""
+    key: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The value of an Authorization header.
+
+    Attributes:
+        value: e.g. `Bearer ...`.
+        fresh_for: seconds after which it should be read again; None: it does not change.
+    """
+
+    value: str = field(repr=False)
+    fresh_for: Seconds | None = None
+
+
+class TargetAccess(Protocol):
+    """What the operator gives for targets: certificates, identities, variables. All of it stays out of plans."""
+
+    def tls(self, target: Target) -> TlsMaterial:
+        """The material of a target's TLS settings.
+
+        Raises:
+            Refused: a name is not known, a file cannot be read, or `insecure` is not allowed.
+        """
+
+    def authorize(self, target: Target) -> Authorization | None:
+        """A present value for the target's identity; None where it has none. Called off the hot path.
+
+        Raises:
+            Refused: the name is not known, or not allowed for this host.
+            Retry: whoever issues tokens gave none.
+        """
+
+    def environment(self) -> Mapping[str, str]:
+        """The variables that templates may name, with their values."""
+
+
+class MethodSchemas(Protocol):
+    """Finds the types of gRPC methods."""
+
+    def descriptors(self, target: Target, address: Address, call: Call, tls: TlsMaterial) -> bytes:
+        """A serialised FileDescriptorSet that holds the call's method and everything it refers to.
+
+        Raises:
+            Refused: the sources do not compile, or hold no such service.
+            Retry: the target did not answer, or does not offer reflection.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,6 +571,7 @@ class LoadSnapshot:
         p50, p99: seconds over the last whole second, for the live view; None where unknown.
         counts: per objective. A second s is in it when s + 1 + (latency limit, or time-out for errors) <= elapsed.
         lag_p99: schedule lag in seconds over the last whole second, for the live view; None where unknown.
+        watched: seconds: the quantile that `Abort.latency` names over the last whole second; None where unknown.
     """
 
     elapsed: Seconds
@@ -497,6 +583,7 @@ class LoadSnapshot:
     p99: float | None
     counts: tuple[ObjectiveSeconds, ...]
     lag_p99: float | None = None
+    watched: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -510,6 +597,7 @@ class LoadResult:
         no_fail, no_pass: what the health gate found (LOAD: our own lag blocks only fail, under-delivery only pass,
             a lost shard or zero requests both).
         cpu_seconds: of all workers.
+        aborted: why the load was stopped for its target's sake, or empty.
     """
 
     counts: tuple[ObjectiveSeconds, ...]
@@ -518,6 +606,7 @@ class LoadResult:
     no_fail: tuple[str, ...]
     no_pass: tuple[str, ...]
     cpu_seconds: Seconds
+    aborted: str = ""
 
 
 class LoadEngine(Protocol):

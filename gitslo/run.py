@@ -11,18 +11,17 @@ Called by the loop and by `gitslo test`. The order of things is `attempt`; read 
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from gitslo.core.bounds import check_allowed, check_ceilings
 from gitslo.core.figures import duration as said_duration
 from gitslo.core.gather import Course, course, judged_until, slimmed, tallies, watermark, whole_seconds
 from gitslo.core.judge import Judgement, judge
-from gitslo.core.wildcard import matches
-from gitslo.errors import Problem, Refused, Retry
+from gitslo.errors import Retry
 from gitslo.model import (
     Allowed,
     AttemptEvidence,
@@ -55,7 +54,6 @@ _LOOK_TIMEOUT = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 1.0
 _DRAIN = 5.0
 """Seconds that workers may take beyond the last request's time-out."""
-_RATE_PER_WORKER = 5000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +122,8 @@ def attempt(
     """
     plan = order.plan
     courses = tuple(course(section, plan.judge, order.extension) for section in plan.load)
-    _check_hosts(plan, order.allowed)
-    _check_ceilings(courses, order.ceilings)
+    check_allowed(plan, order.allowed)
+    check_ceilings(courses, order.ceilings)
     start = clock.now()
     reason = order.not_rolled_out or _not_ready(order, clock, readiness, stop, tell)
     if reason is not None:
@@ -145,48 +143,13 @@ def _outcome(evidence: AttemptEvidence, judgement: Judgement) -> AttemptOutcome:
     return AttemptOutcome(evidence, judgement.verdict, judgement.findings)
 
 
-# --------------------------------------------------------------------------- the operator's bounds
-
-
-def _check_hosts(plan: Plan, allowed: Allowed) -> None:
-    used = dict.fromkeys([*(check.target for check in plan.readiness), *(section.target for section in plan.load)])
-    problems = [
-        Problem(
-            f"the host {target.host!r} of target `{target.name}` is not allowed",
-            hint="`allow.targets` of the operator's file, or `--target` of `gitslo test`, names the hosts",
-        )
-        for target in (plan.targets[name] for name in used)
-        if not matches(allowed.targets, target.host)
-    ]
-    if problems:
-        raise Refused(*problems)
-
-
-def _check_ceilings(courses: Sequence[Course], ceilings: Ceilings) -> None:
-    problems = []
-    for each in courses:
-        section = each.section
-        asked = (
-            ("rate", max((stage.rate for stage in section.stages), default=0.0), ceilings.rate, "/s"),
-            ("duration", each.duration, ceilings.duration, " s"),
-            ("connections", float(section.connections or 0), float(ceilings.connections), ""),
-        )
-        problems += [
-            Problem(
-                f"the load `{section.name}` asks for {value:g}{unit}, the operator's ceiling `{name}` is {most:g}{unit}"
-            )
-            for name, value, most, unit in asked
-            if value > most
-        ]
-    if problems:
-        raise Refused(*problems)
+# --------------------------------------------------------------------------- readiness
 
 
 def _address(order: AttemptOrder, target: Target) -> Address:
+    if target.resolve is not None:
+        return target.resolve
     return order.addresses.get(f"{target.host}:{target.port}", (target.host, target.port))
-
-
-# --------------------------------------------------------------------------- readiness
 
 
 def _not_ready(order: AttemptOrder, clock: Clock, probe: ReadinessProbe, stop: Stop, tell: Tell) -> str | None:
@@ -250,9 +213,10 @@ def _job(order: AttemptOrder, each: Course, left: float | None) -> LoadJob:
         objectives=_objectives(order.plan, section.name),
         judged=each.judged,
         seed=order.seed,
-        workers=max(1, math.ceil(max(stage.rate for stage in section.stages) / _RATE_PER_WORKER)),
+        workers=0,
         deadline=Seconds(needed),
         run_id=order.run_id,
+        expires=order.deadline,
     )
 
 
@@ -266,7 +230,12 @@ def _load(jobs: Sequence[LoadJob], engine: LoadEngine, looks: _Looks) -> None:
         return
 
     def carry_out(job: LoadJob) -> None:
-        looks.ended(job.section.name, engine.run(job, looks.at(job.section.name)))
+        name = job.section.name
+        try:
+            looks.ended(name, engine.run(job, looks.at(name)))
+        except Retry as error:
+            where = f"the load `{name}` on `{job.target.name}` could not be carried out"
+            raise Retry(f"{where}: {error}", error.delay) from error
 
     with ThreadPoolExecutor(len(jobs), thread_name_prefix="load") as pool:
         futures = [pool.submit(carry_out, job) for job in jobs]

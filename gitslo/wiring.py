@@ -17,13 +17,13 @@ from pathlib import Path
 from gitslo.config import CommandConfig, Operator, RepositoryConfig
 from gitslo.errors import Fatal
 from gitslo.loop import Controller, Poll, Settings
-from gitslo.loop.attempts import Attempts
+from gitslo.loop.attempts import Attempts, Places
 from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.serve import Patrol, once, patrol
 from gitslo.loop.sight import Sight
 from gitslo.model import Seconds
 from gitslo.ports import Event, Forge, Observer, Repository, Syncer, tell_all
-from gitslo.wiring_run import SystemClock, load_engine, readiness_probe
+from gitslo.wiring_run import SystemClock, load_engine, readiness_probe, target_access
 
 __all__ = [
     "Daemon",
@@ -72,6 +72,8 @@ def open_repository(config: RepositoryConfig, cache: Path | None = None) -> Repo
         ledger_prefix=f"{config.ledger_namespace}/",
         username=credentials.username if credentials is not None else None,
         password=(lambda: credentials.password.resolve().reveal()) if credentials is not None else None,
+        plain_http=credentials is not None and credentials.plain_http,
+        ca=config.ca,
         author=(config.author_name, config.author_email),
     )
 
@@ -91,7 +93,8 @@ def build(operator: Operator, observers: Sequence[Observer] = ()) -> Daemon:
     clock = SystemClock()
     metrics = MetricsObserver()
     told = (*observers, metrics)
-    patrols = tuple(_patrol(operator, config, clock, told) for config in operator.repositories)
+    places = Places(operator.ceilings.concurrent_runs)
+    patrols = tuple(_patrol(operator, config, clock, told, places) for config in operator.repositories)
     return Daemon(operator, patrols, clock, metrics.render, told)
 
 
@@ -141,21 +144,22 @@ def once_all(
 
 
 def _patrol(
-    operator: Operator, config: RepositoryConfig, clock: SystemClock, observers: tuple[Observer, ...]
+    operator: Operator, config: RepositoryConfig, clock: SystemClock, observers: tuple[Observer, ...], places: Places
 ) -> Patrol:
     repository = open_repository(config)
+    access = target_access(operator.certificates, operator.identities, config.allowed)
     wake = threading.Event()
     controller = Controller(
         Settings(config.name, operator.instance, config.allowed, operator.ceilings, _ledger_key(config)),
         repository=repository,
         forge=_forge(config, repository, clock),
         syncers=_syncers(config),
-        readiness=readiness_probe(),
-        engine=load_engine(operator.ceilings, config.allowed),
+        readiness=readiness_probe(access),
+        engine=load_engine(operator.ceilings, config.allowed, access, operator.engines),
         clock=clock,
         commands=_commands(operator.commands),
         observers=observers,
-        attempts=Attempts(operator.ceilings.concurrent_runs, wake.set),
+        attempts=Attempts(places, wake.set),
     )
     return Patrol(controller, config.poll, wake)
 
@@ -206,4 +210,5 @@ def secrets_of(operator: Operator) -> tuple[str, ...]:
     """The values of every secret that the operator's file refers to, to be masked wherever text goes out."""
     references = [c.credentials.password for c in operator.repositories if c.credentials is not None]
     references += [c.ledger_key for c in operator.repositories if c.ledger_key is not None]
+    references += [identity.secret for identity in operator.identities.values()]
     return tuple(reference.resolve().reveal() for reference in references)

@@ -1,25 +1,38 @@
-"""The real servers that tests talk to: what is here, what is missing, and how to get it.
+"""The real servers and programs that tests and benches talk to: what is here, what is missing, and how to get it.
 
-`make components` runs this before the tests. A component that is missing is said in one line, and is an error where
-`CI` is set: there no test may be skipped for want of it. Components that are built are kept, per version, under
-`$GITSLO_COMPONENTS` (`~/.cache/gitslo-components`), outside the checkout.
+`make components` runs this before the tests, and `make bench-load` with `bench` for the load tools that its table
+compares. A component that is missing is said in one line, and is an error where `CI` is set: there no test may be
+skipped for want of it. Components that are built are kept, per version, under `$GITSLO_COMPONENTS`
+(`~/.cache/gitslo-components`), outside the checkout; nothing is installed on the system.
+
+    python tests/components.py [test] [bench]     the groups that are wanted, `test` unless said
 
 A new one is a new entry of COMPONENTS: its `find` says where it is, or why not, and its `get` how a person gets it; one
-that this script can build by itself gives `build`, which is called with the folder that is its own.
+that this script can build by itself gives `build`, which is called with the folder that is its own. `packaged`,
+`go_program`, `crate` and `python_packages` make entries of the usual kinds. Tests and benches ask `program(NAME)`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 OLDEST_GIT = (2, 38)
 """`merge-tree --write-tree`, on which the local forge's merges stand."""
+
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Looked in after the PATH: servers live there, and people's PATH often leaves them out."""
+
+PATIENCE = 1800
+"""Seconds that one step of getting a component may take."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,7 @@ class Found:
 
     version: str = ""
     missing: str = ""
+    program: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -39,12 +53,14 @@ class Component:
         find: looks for it; gets the folder that is the component's own.
         get: one line: how a person gets it.
         build: makes it in that folder, or None where it comes from the system.
+        group: `test` for what tests need, `bench` for what only a bench compares with.
     """
 
     name: str
     find: Callable[[Path], Found]
     get: str
     build: Callable[[Path], None] | None = None
+    group: str = "test"
 
 
 def cache() -> Path:
@@ -75,31 +91,232 @@ def find_http_backend(folder: Path) -> Found:
     return Found(version=str(backend))
 
 
+def packaged(name: str, package: str, group: str = "test") -> Component:
+    """A program of the distribution: the system's own, or else unpacked from its packages, without installing them."""
+
+    def build(folder: Path) -> None:
+        _into(folder / "debian", lambda place: _unpack(package, name, place))
+
+    return Component(
+        name, lambda folder: _program(name, folder / "debian"), f"`apt-get install {package}`", build, group
+    )
+
+
+def go_program(name: str, package: str, version: str, group: str = "test") -> Component:
+    """A program that `go install` builds."""
+
+    def build(folder: Path) -> None:
+        # -s -w: without tables for debuggers; the sums are those of Go's own database
+        argv = ("go", "install", "-trimpath", "-ldflags", "-s -w", f"{package}@{version}")
+        _into(folder / version, lambda place: _do(*argv, CGO_ENABLED="0", GOBIN=str(place)))
+
+    get = f"install Go and run this again, or `go install {package}@{version}`"
+    return Component(name, lambda folder: _program(name, folder / version, version), get, build, group)
+
+
+def crate(name: str, version: str, group: str = "test") -> Component:
+    """A program that `cargo install` builds."""
+
+    def into(place: Path) -> None:
+        _do("cargo", "install", name, "--version", version, "--locked", "--quiet", "--root", str(place))
+        (place / "bin" / name).rename(place / name)
+
+    get = f"install Rust and run this again, or `cargo install {name} --version {version} --locked`"
+    return Component(
+        name,
+        lambda folder: _program(name, folder / version, version),
+        get,
+        lambda folder: _into(folder / version, into),
+        group,
+    )
+
+
+def maven_program(name: str, artifact: str, version: str, start: str, group: str = "test") -> Component:
+    """A class with a `main`, of one archive that Maven fetches and nothing else; its program is a script."""
+    archive = f"{artifact.rpartition(':')[2]}-{version}.jar"
+
+    def into(place: Path) -> None:
+        _do("mvn", "-q", "dependency:copy", f"-Dartifact={artifact}:{version}", f"-DoutputDirectory={place}")
+        script = place / name
+        script.write_text(f'#!/bin/sh\nexec java -cp "${{0%/*}}/{archive}" {start} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+
+    def find(folder: Path) -> Found:
+        if shutil.which("java") is None:
+            return Found(missing="there is no java on the PATH")
+        return _program(name, folder / version, version)
+
+    get = "install Java and Maven and run this again, e.g. `apt-get install maven`"
+    return Component(name, find, get, lambda folder: _into(folder / version, into), group)
+
+
+def python_packages(name: str, requirements: Sequence[str], group: str = "test") -> Component:
+    """A virtual environment with these packages; its program is its Python."""
+    version = hashlib.sha256(" ".join(requirements).encode()).hexdigest()[:12]
+
+    def into(place: Path) -> None:
+        _do(sys.executable, "-m", "venv", str(place))
+        _do(str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", *requirements)
+
+    def find(folder: Path) -> Found:
+        python = folder / version / "bin" / "python"
+        if not os.access(python, os.X_OK):
+            return Found(missing=f"{python} is not there")
+        return Found(version=", ".join(requirements), program=python)
+
+    get = f"it is a virtual environment with {', '.join(requirements)}; see why pip could not make it"
+    # moved into place it would not work: the paths of a virtual environment are written into its scripts
+    return Component(name, find, get, lambda folder: _in_place(folder / version, into), group)
+
+
 COMPONENTS = (
     Component("git", find_git, "install git 2.38 or later, e.g. `apt-get install git`"),
     Component("git-http-backend", find_http_backend, "it comes with git; e.g. on Alpine `apk add git-daemon`"),
+    packaged("nginx", "nginx"),
+    go_program("fortio", "fortio.org/fortio", "v1.68.2"),
+    maven_program(
+        "hdr-log-processor", "org.hdrhistogram:HdrHistogram", "2.2.2", "org.HdrHistogram.HistogramLogProcessor"
+    ),
+    packaged("wrk", "wrk", "bench"),
+    packaged("h2load", "nghttp2-client", "bench"),
+    packaged("hey", "hey", "bench"),
+    go_program("vegeta", "github.com/tsenart/vegeta/v12", "v12.13.0", "bench"),
+    go_program("ghz", "github.com/bojand/ghz/cmd/ghz", "v0.121.0", "bench"),
+    go_program("k6", "go.k6.io/k6", "v1.8.1", "bench"),
+    crate("oha", "1.16.0", "bench"),
+    python_packages("locust", ("locust==2.47.0",), "bench"),
+    python_packages(
+        "python-clients",
+        ("aiohttp==3.14.5", "httpx==0.28.1", "grpcio==1.85.1", "grpcio-health-checking==1.85.1", "uvloop==0.23.0"),
+        "bench",
+    ),
 )
+"""`fortio server` is the tests' Go server of HTTP and gRPC (health, reflection); the bench has Fortio as a peer too."""
 
 
-def main() -> int:
-    """Look for every component, build what can be built; 1 where one is missing and `CI` is set."""
+def located(name: str) -> Found:
+    """Where the component of this name is; it is not built here."""
+    [component] = [one for one in COMPONENTS if one.name == name]
+    return component.find(cache() / name)
+
+
+def program(name: str) -> Path:
+    """The component's program; LookupError, which says how to get it, where there is none."""
+    found = located(name)
+    if found.program is None:
+        get = next(one.get for one in COMPONENTS if one.name == name)
+        raise LookupError(f"component {name}: {found.missing}; {get}")
+    return found.program
+
+
+def main(groups: Sequence[str]) -> int:
+    """Look for every component of these groups, build what can be built; 1 where one is missing and `CI` is set."""
     missing = 0
     for component in COMPONENTS:
+        if component.group not in groups:
+            continue
         folder = cache() / component.name
         found = component.find(folder)
+        why = ""
         if found.missing and component.build is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            component.build(folder)
+            try:
+                component.build(folder)
+            except (OSError, subprocess.SubprocessError) as error:
+                why = f" ({_last_line(error)})"
             found = component.find(folder)
         if found.missing:
             missing += 1
-            print(f"component {component.name}: {found.missing}; {component.get}", file=sys.stderr)
+            print(f"component {component.name}: {found.missing}{why}; {component.get}", file=sys.stderr)
         else:
             print(f"component {component.name}: {found.version}")
     if missing and os.environ.get("CI"):
         print(f"{missing} components are missing, and CI is set", file=sys.stderr)
         return 1
     return 0
+
+
+def _program(name: str, folder: Path, version: str = "") -> Found:
+    """The one that was built, or else the system's."""
+    built = folder / name
+    if os.access(built, os.X_OK):
+        said = folder / "version"
+        return Found(version or (said.read_text(encoding="utf-8") if said.exists() else str(built)), program=built)
+    system = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS)))
+    if system is None:
+        return Found(missing=f"there is no {name} on the PATH, nor in {folder}")
+    return Found(version=system, program=Path(system))
+
+
+def _into(folder: Path, make: Callable[[Path], None]) -> None:
+    """Make it beside its place and move it there whole: two who build at once do not see each other's halves."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
+        place = Path(making) / "it"
+        place.mkdir()
+        make(place)
+        if not folder.exists():
+            place.rename(folder)
+
+
+def _in_place(folder: Path, make: Callable[[Path], None]) -> None:
+    """Make it where it will be; nothing of it is left where that fails."""
+    try:
+        make(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _unpack(package: str, name: str, place: Path) -> None:
+    """The package and those of its dependencies that the system has not, unpacked, and a script that starts it."""
+    apt = _apt(place.parent / "apt")
+    plan = _do(*apt, "--simulate", "--no-install-recommends", "install", package)
+    wanted = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
+    _do(*apt, "download", *wanted, cwd=place)
+    for archive in sorted(place.glob("*.deb")):
+        _do("dpkg", "-x", str(archive), str(place / "root"))
+        archive.unlink()
+    home = cache() / name / "debian" / "root"
+    folders = sorted({file.parent for file in (place / "root").rglob("*.so*")})
+    libraries = ":".join(str(home / folder.relative_to(place / "root")) for folder in folders)
+    [real] = [file for file in (place / "root").glob(f"usr/*bin/{name}") if not file.is_symlink()]
+    script = place / name
+    setting = f'LD_LIBRARY_PATH="{libraries}" ' if folders else ""
+    # `exec`: who starts it gets the program's own pid
+    start = f'exec "{home / real.relative_to(place / "root")}" "$@"'
+    script.write_text(f"#!/bin/sh\n{setting}{start}\n", encoding="utf-8")
+    script.chmod(0o755)
+    version = re.search(rf"^Inst {re.escape(package)} (?:\[\S+\] )?\((\S+)", plan, re.MULTILINE)
+    (place / "version").write_text(version[1] if version else package, encoding="utf-8")
+
+
+def _apt(place: Path) -> tuple[str, ...]:
+    """apt-get with fresh lists in a place of its own, so that it needs neither root nor the system's lists."""
+    for folder in ("lists/partial", "archives/partial"):
+        (place / folder).mkdir(parents=True)
+    options = {
+        "Dir::State::lists": str(place / "lists"),
+        "Dir::Cache": str(place),
+        "APT::Sandbox::User": "",
+        "Debug::NoLocking": "1",
+    }
+    apt = ("apt-get", "-q", *(part for name, value in options.items() for part in ("-o", f"{name}={value}")))
+    _do(*apt, "update")
+    return apt
+
+
+def _do(*argv: str, cwd: Path | None = None, **environment: str) -> str:
+    """Run it to its end; CalledProcessError where it fails."""
+    run = subprocess.run(
+        argv, capture_output=True, text=True, timeout=PATIENCE, check=True, cwd=cwd, env=os.environ | environment
+    )
+    return run.stdout
+
+
+def _last_line(error: Exception) -> str:
+    said = getattr(error, "stderr", None)
+    lines = said.strip().splitlines() if isinstance(said, str) else []
+    return lines[-1] if lines else str(error)
 
 
 def _output(*argv: str) -> str:
@@ -111,4 +328,4 @@ def _output(*argv: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:] or ["test"]))

@@ -1,11 +1,12 @@
-"""HTTP for everything that is no load: one GET with one deadline and a capped body; and HTTP readiness on top.
+"""HTTP for everything that is no load: one exchange with one deadline, a capped body; and HTTP readiness on top.
 
 The one file that imports httpx. What must stay true:
 
 * One deadline over the whole exchange. httpx's time-outs are per read, and a server that sends a byte now and then
   would hold a thread for hours; only cancelling bounds it, so each call runs a small event loop of its own.
 * Redirects are not followed, proxies and credentials of the environment are not used, bodies are cut off at a cap: the
-  caller asked for one answer of one host.
+  caller asked for one answer of one host. Nothing is decompressed: a few bytes can unfold to any number.
+* TLS is as the target's settings say, with the operator's material, as in the load.
 """
 
 from __future__ import annotations
@@ -15,21 +16,32 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx
 
+from gitslo.core.addresses import parse_http_url
 from gitslo.core.escape import plain, short
 from gitslo.core.figures import duration
 from gitslo.core.jsonpath import search
 from gitslo.errors import Refused, Retry
-from gitslo.model import ByteCount, HttpReadiness, Seconds, Target
-from gitslo.ports import Address, Readied
+from gitslo.model import ByteCount, HttpReadiness, Seconds, Target, TargetScheme
+from gitslo.ports import Address, Readied, TargetAccess, TlsMaterial
 
-__all__ = ["Answer", "HttpClient", "HttpReadinessProbe"]
+__all__ = ["Answer", "HttpClient", "HttpReadinessProbe", "bounded"]
 
+T = TypeVar("T")
+
+TlsContext = Callable[[Target, TlsMaterial, str], ssl.SSLContext]
+"""What connections to a target are made with: (target, material, protocol that ALPN offers)."""
+
+_NO_TLS = TlsMaterial()
 _BODY_CAP = ByteCount(256 * 1024)
+_POST_TIMEOUT = Seconds(10.0)
+_CONTEXTS = 32
 _REASON = 200
 _USER_AGENT = ("User-Agent", "gitslo")
 
@@ -51,11 +63,26 @@ class Answer:
     whole: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request, and where it goes."""
+
+    method: str
+    target: Target
+    path: str
+    address: Address
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    tls: TlsMaterial
+
+
 class HttpClient:
     """Asks one host for one thing."""
 
-    def __init__(self) -> None:
-        self._tls: ssl.SSLContext | None = None
+    def __init__(self, context: TlsContext | None = None) -> None:
+        """Bind how a TLS context is made; None: as the system does, for targets without settings of their own."""
+        self._make = context or (lambda _, __, ___: ssl.create_default_context())
+        self._contexts: dict[object, ssl.SSLContext] = {}
 
     def get(
         self,
@@ -66,22 +93,53 @@ class HttpClient:
         timeout: Seconds,
         headers: Sequence[tuple[str, str]] = (),
         cap: ByteCount = _BODY_CAP,
+        tls: TlsMaterial = _NO_TLS,
     ) -> Answer:
         """GET `target.path` + `path`.
 
         Args:
-            target: Host, SNI and the certificate's name are its host's.
+            target: Host, SNI and the certificate's name are its host's, or what it says instead.
             path: starts with `/`.
             address: where to connect to.
             timeout: seconds for the whole exchange, the name's resolution included.
             headers: further ones.
             cap: bytes of the body; what lies beyond is not read.
+            tls: the target's material.
 
         Raises:
             Retry: no answer in time, or none that is HTTP; the message is one line for people.
+            Refused: the material cannot be used.
         """
+        return self._exchange(_Request("GET", target, path, address, tuple(headers), b"", tls), timeout, cap)
+
+    def post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes, ca: bytes) -> tuple[int, bytes]:
+        """POST to a URL of the operator's, e.g. a token endpoint, within ten seconds.
+
+        Args:
+            url: http or https, without a query.
+            headers: Host and Content-Length are added.
+            body: sent as it is.
+            ca: PEM of the authorities to trust; empty: the system's.
+
+        Returns:
+            Status and body.
+
+        Raises:
+            Retry: no answer in time, none that is HTTP, or one that is too long.
+        """
+        parsed = parse_http_url(url)
+        target = Target("", TargetScheme.HTTP, parsed.host, parsed.port, tls=parsed.tls)
+        path = "/" + url.partition("://")[2].partition("/")[2]
+        request = _Request("POST", target, path, (parsed.host, parsed.port), tuple(headers), body, TlsMaterial(ca=ca))
+        answer = self._exchange(request, _POST_TIMEOUT, _BODY_CAP)
+        if not answer.whole:
+            raise Retry(f"the answer is larger than {_BODY_CAP} bytes")
+        return answer.status, answer.body
+
+    def _exchange(self, request: _Request, timeout: Seconds, cap: ByteCount) -> Answer:
+        target, address = request.target, request.address
         try:
-            return asyncio.run(self._get(target, path, address, timeout, headers, cap))
+            return bounded(self._answer(request, timeout, cap))
         except TimeoutError:
             raise Retry(f"no whole answer within {duration(timeout)}") from None
         except (httpx.InvalidURL, UnicodeError) as error:
@@ -91,18 +149,19 @@ class HttpClient:
         except httpx.HTTPError as error:
             raise Retry(f"no HTTP answer: {_line(error)}") from error
 
-    async def _get(
+    async def _answer(
         self,
-        target: Target,
-        path: str,
-        address: Address,
+        request: _Request,
         timeout: Seconds,  # noqa: ASYNC109 - the caller's deadline; asyncio.timeout is what enforces it
-        headers: Sequence[tuple[str, str]],
         cap: ByteCount,
     ) -> Answer:
+        target = request.target
         async with asyncio.timeout(timeout):
             client = httpx.AsyncClient(
-                verify=self._context() if target.tls else False,
+                verify=self._context(target, request.tls) if target.tls else False,
+                # Without TLS nothing is negotiated: a target that is said to speak HTTP/2 is spoken to in it.
+                http1=target.tls or not target.http2,
+                http2=target.http2,
                 trust_env=False,
                 follow_redirects=False,
                 timeout=httpx.Timeout(timeout),
@@ -110,14 +169,15 @@ class HttpClient:
             async with (
                 client,
                 client.stream(
-                    "GET",
-                    _url(target, path, address),
-                    headers=[("Host", _host(target)), _USER_AGENT, *headers],
-                    extensions={"sni_hostname": target.host},
+                    request.method,
+                    _url(target, request.path, request.address),
+                    headers=[("Host", _host(target)), _USER_AGENT, ("Accept-Encoding", "identity"), *request.headers],
+                    content=request.body or None,
+                    extensions={"sni_hostname": target.settings.server_name or target.host},
                 ) as response,
             ):
                 body = bytearray()
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.aiter_raw():
                     body += chunk
                     if len(body) > cap:
                         break
@@ -128,11 +188,30 @@ class HttpClient:
                     whole=len(body) <= cap,
                 )
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self, target: Target, tls: TlsMaterial) -> ssl.SSLContext:
         # Loading the authorities takes 20 ms, and a readiness check looks every second.
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
+        key = (target.settings, target.http2, tls)
+        if key not in self._contexts:
+            if len(self._contexts) >= _CONTEXTS:
+                self._contexts.clear()
+            self._contexts[key] = self._make(target, tls, "h2" if target.http2 else "http/1.1")
+        return self._contexts[key]
+
+
+def bounded(work: Coroutine[None, None, T]) -> T:
+    """Run `work` in a loop of its own, and return when it ends: threads that it left behind are not waited for."""
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(_Impatient(1, "http-resolve"))
+        return runner.run(work)
+
+
+class _Impatient(ThreadPoolExecutor):
+    """Resolves names, and is not waited for: a name service that hangs would hold the caller beyond its deadline."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more work; what is under way ends by itself."""
+        del wait, cancel_futures
+        super().shutdown(wait=False, cancel_futures=True)
 
 
 def _url(target: Target, path: str, address: Address) -> str:
@@ -142,6 +221,8 @@ def _url(target: Target, path: str, address: Address) -> str:
 
 
 def _host(target: Target) -> str:
+    if target.authority:
+        return target.authority
     shown = f"[{target.host}]" if ":" in target.host else target.host
     return shown if target.port == (443 if target.tls else 80) else f"{shown}:{target.port}"
 
@@ -169,13 +250,22 @@ def _line(error: Exception) -> str:
 class HttpReadinessProbe:
     """Part of a `ports.ReadinessProbe`: the checks over HTTP."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, access: TargetAccess | None = None) -> None:
+        """Bind the client, and where certificates and identities come from; None: there are none."""
         self._client = client
+        self._access = access
 
     def look(self, check: HttpReadiness, target: Target, address: Address, timeout: Seconds) -> Readied:
-        """One GET: the status is the expected one, and the JSON expression is true on the body."""
+        """One GET: the status is the expected one, and the JSON expression is true on the body.
+
+        Raises:
+            Refused, Retry: as `ports.TargetAccess`. What the operator does not give is no fault of the target's.
+        """
+        tls = _NO_TLS if self._access is None else self._access.tls(target)
+        known = None if self._access is None else self._access.authorize(target)
+        headers = [("Authorization", known.value)] if known is not None else []
         try:
-            answer = self._client.get(target, check.path, address=address, timeout=timeout)
+            answer = self._client.get(target, check.path, address=address, timeout=timeout, headers=headers, tls=tls)
         except Retry as error:
             return Readied(ready=False, reason=str(error))
         if answer.status != check.expect:

@@ -11,6 +11,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -87,16 +88,21 @@ class ProbeSyncer:
 
 def _get(url: SplitResult, header: str | None, timeout: float) -> tuple[int, str | None, bytes]:
     """Status, the named header's value, and the body; within `timeout` seconds and ANSWER_CAP."""
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.hostname or "", url.port, timeout=timeout)
+    kind, usual = (http.client.HTTPSConnection, 443) if url.scheme == "https" else (http.client.HTTPConnection, 80)
+    # The port is always said: the library would look for it in an IPv6 address.
+    connection = kind(url.hostname or "", url.port or usual, timeout=timeout)
     deadline = time.monotonic() + timeout
-    cut = None
+    connected = _connected(connection.host, connection.port, deadline)
+    # The library's time-out is per read: a server that sends a byte now and then, of its handshake even, would hold us
+    # for hours.
+    held = connected.dup()
+    cut = threading.Timer(max(0.0, deadline - time.monotonic()), _cut, (held,))
+    cut.daemon = True
+    cut.start()
     try:
-        connection.connect()
-        # The library's time-out is per read: a server that sends a byte now and then would hold us for hours.
-        cut = threading.Timer(max(0.0, deadline - time.monotonic()), _cut, (connection.sock,))
-        cut.daemon = True
-        cut.start()
+        connection.sock = connected
+        if url.scheme == "https":
+            connection.sock = ssl.create_default_context().wrap_socket(connected, server_hostname=connection.host)
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection.request("GET", path, headers={"Accept": "application/json, */*", "User-Agent": "gitslo-probe"})
         with connection.getresponse() as response:
@@ -110,9 +116,28 @@ def _get(url: SplitResult, header: str | None, timeout: float) -> tuple[int, str
             raise TimeoutError("no whole answer in time")
         return status, value, bytes(body)
     finally:
-        if cut is not None:
-            cut.cancel()
+        cut.cancel()
+        held.close()
         connection.close()
+
+
+def _connected(host: str, port: int, deadline: float) -> socket.socket:
+    """A connection to one of the host's addresses, tried one after the other within the deadline."""
+    error: OSError = TimeoutError("no connection in time")
+    for family, kind, protocol, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(left)
+            connection.connect(where)
+        except OSError as refused:
+            connection.close()
+            error = refused
+        else:
+            return connection
+    raise error
 
 
 def _cut(connected: socket.socket) -> None:

@@ -73,13 +73,13 @@ class ProcessSyncer:
             port, token = where.port, str(announced.get("token"))
         except FileNotFoundError as error:
             raise Retry(f"the process syncer is not running: there is no {path} (`gitslo syncer` starts it)") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Retry(f"{path} cannot be read: {error}") from error
         if where.scheme != "http" or where.hostname != LOOPBACK or port is None:
             raise Retry(f"{path} names no control endpoint on {LOOPBACK}")
         try:
             return _mapping(json.loads(_get(port, token)))
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             raise Retry(f"the process syncer of {self._state} does not answer: {error}") from error
 
 

@@ -86,4 +86,12 @@ def _granted(path: Path, name: str | None) -> Granted:
         message = f"there is no repository `{name}`" if name is not None else "expected --repository"
         raise Refused(Problem(message, str(path), hint=f"the file has: {known}"))
     repository = named[0]
-    return Granted(repository.allowed, operator.ceilings, frozenset(operator.commands), repository.process is not None)
+    return Granted(
+        allowed=repository.allowed,
+        ceilings=operator.ceilings,
+        commands=frozenset(operator.commands),
+        process=repository.process is not None,
+        authorities=frozenset(name for name, files in operator.certificates.items() if files.ca is not None),
+        client_certificates=frozenset(name for name, files in operator.certificates.items() if files.ca is None),
+        identities={name: identity.hosts for name, identity in operator.identities.items()},
+    )

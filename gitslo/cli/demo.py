@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -70,7 +71,7 @@ def demo(keep: Path | None, as_json: bool) -> None:
         raise Refused(Problem(message, file=error.filename, hint="name another one")) from None
 
     def say(heading: str) -> None:
-        click.echo(paint(f"\n== {heading}", "bold", sys.stderr), err=True)
+        click.echo(paint(f"\n== {heading}", "heading", sys.stderr), err=True)
 
     with observer("live", ()) as live:
         told, sight = tell_story(folder.resolve(), say, [live])
@@ -156,7 +157,8 @@ def _write_reports(told: Demo, sight: Sight) -> None:
             run = entry.state.run
             if entry.state.why in ("judge", "give up") and run is not None:
                 name = f"{environment.name.replace('/', '-')}-run-{run.id}.md"
-                (folder / name).write_text(report(run, entry.state, environment), encoding="utf-8")
+                page = report(run, entry.state, environment, sight.plan_at(environment, run.revision))
+                (folder / name).write_text(page, encoding="utf-8")
 
 
 def _print_story(told: Demo, sight: Sight, document: dict[str, object]) -> None:
@@ -182,19 +184,25 @@ def _print_story(told: Demo, sight: Sight, document: dict[str, object]) -> None:
         COLUMNS,
         [tuple(row) for row in words([of_sight(sight, "demo", {}, {})])],
     )
-    config = told.config
+    config, gitslo = told.config, _program()
     click.echo(f"""
 Everything lies in {told.folder}: the repository, {config.name}, a report per run in reports/.
 Look around:
-  gitslo log prod --config {config}
-  gitslo report prod --config {config}
-  gitslo pulls list --repository {told.repository}
+  {gitslo} log prod --config {config}
+  {gitslo} report prod --config {config}
+  {gitslo} pulls list --repository {told.repository}
 prod is held because what runs there drifted. Starting the syncer again starts its process anew, which mends it:
-  gitslo syncer --config {config} &
-  gitslo resume prod --fresh --config {config}
-  gitslo once --config {config}
+  {gitslo} syncer --config {config} &
+  {gitslo} resume prod --fresh --config {config}
+  {gitslo} once --config {config}
 Remove the folder when you are done.""")
     del document
+
+
+def _program() -> str:
+    """How a shell calls this program: `make demo` runs it from a virtual environment that is not on the PATH."""
+    called = Path(sys.argv[0])
+    return "gitslo" if shutil.which("gitslo") or called.name != "gitslo" else str(called)
 
 
 def _numbers(finding: dict[str, object]) -> str:

@@ -125,7 +125,7 @@ def report(run: str, config: Path, repository: str | None, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps(to_json(found), indent=2))
         return
-    markdown(rendered(found, state, environment))
+    markdown(rendered(found, state, environment, sight.plan_at(environment, found.revision)))
 
 
 def _iso(wall: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import ClassVar, Final, TextIO
 
 from gitslo.core.escape import plain
 from gitslo.observers.terminal import colour_on, is_terminal, width
@@ -17,9 +17,12 @@ __all__ = ["colour_on", "is_terminal", "markdown", "paint", "plain", "table", "w
 _COLOURS = {
     "pass": "32", "passing": "32", "ok": "32", "merged": "32", "settled": "32",
     "fail": "31", "error": "31", "held": "31", "rejected": "31", "refused": "31",
-    "inconclusive": "33", "waiting": "33", "claimed": "36", "proposed": "36", "withdrawn": "33",
+    "inconclusive": "33", "waiting": "33", "claimed": "36", "proposed": "36", "withdrawn": "33", "heading": "1",
 }  # fmt: skip
 """Word -> SGR code; the same word has the same colour in every command."""
+
+_ANY_WIDTH: Final = 10_000
+"""Columns in which every table fits."""
 
 
 def paint(text: str, word: str | None = None, stream: TextIO | None = None) -> str:
@@ -53,13 +56,39 @@ def markdown(text: str, stream: TextIO | None = None) -> None:
     if not is_terminal(out):
         out.write(text if text.endswith("\n") else f"{text}\n")
         return
-    from rich.console import Console
-    from rich.markdown import Markdown
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.markdown import Markdown, TableElement
+    from rich.measure import Measurement
+    from rich.padding import Padding
+    from rich.segment import Segment
+    from rich.text import Text
+
+    class Fitting(TableElement):
+        """A table that is too wide becomes a paragraph per row: cut or narrow cells would hide which row is which."""
+
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+            parts = list(super().__rich_console__(console, options))
+            any_width = options.update(width=_ANY_WIDTH)
+            needed = max(
+                Measurement.get(console, any_width, part).maximum for part in parts if not isinstance(part, Segment)
+            )
+            if needed <= options.max_width or self.header is None or self.header.row is None or self.body is None:
+                yield from parts
+                return
+            _, *headings = (cell.content.plain for cell in self.header.row.cells)
+            for row in self.body.rows:
+                first, *cells = (cell.content for cell in row.cells)
+                yield Text("\n") + first
+                named = (Text(f"{heading} ") + cell for heading, cell in zip(headings, cells, strict=False))
+                yield Padding(Text("; ").join(named), (0, 0, 0, 2))
+
+    class Report(Markdown):
+        elements: ClassVar = {**Markdown.elements, "table_open": Fitting}
 
     # Indentation is Markdown; `plain` would take it away with the rest.
     lines = ((line[: len(line) - len(line.lstrip(" "))], line) for line in text.split("\n"))
     safe = "\n".join(indent + plain(line) for indent, line in lines)
-    Console(file=out, no_color=not colour_on(out), width=width()).print(Markdown(safe, hyperlinks=False))
+    Console(file=out, no_color=not colour_on(out), width=width()).print(Report(safe, hyperlinks=False))
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], out: TextIO) -> None:

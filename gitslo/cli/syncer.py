@@ -38,13 +38,15 @@ def syncer(config: Path, log: str) -> None:
     from gitslo.syncer.program import Followed, serve
     from gitslo.wiring import open_repository
 
-    followed = []
+    followed, secrets = [], []
     for repository in load_operator(config).repositories:
         if repository.process is not None:
             state = Path(repository.process.state)
             # A clone of its own: the syncer and the daemon live and die apart.
             opened = partial(open_repository, repository, state / "clone")
             programs = repository.process.containers
+            if repository.credentials is not None:
+                secrets.append(repository.credentials.password.resolve().reveal())
             followed.append(Followed(repository.name, opened, state, programs, repository.allowed, repository.poll))
     if not followed:
         hint = "give one a `process:` with a state folder and its containers"
@@ -52,7 +54,7 @@ def syncer(config: Path, log: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    observer = LogObserver(sys.stderr, LogForm.JSON if log == "json" else LogForm.TEXT, Redactor())
+    observer = LogObserver(sys.stderr, LogForm.JSON if log == "json" else LogForm.TEXT, Redactor(secrets))
     try:
         serve(followed, stop, time.time(), (observer,))
     finally:

@@ -31,6 +31,7 @@ from gitslo.model import Allowed, Ceilings, Evidence, Plan, Target, TargetScheme
 if TYPE_CHECKING:
     from types import FrameType
 
+    from gitslo.ports import TargetAccess
     from gitslo.run import Stop, Tell
 
 __all__ = ["exit_code", "test"]
@@ -75,6 +76,30 @@ def exit_code(verdict: Verdict) -> int:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Go on with the evidence in this file, and write it back.",
 )
+@click.option(
+    "--certificate",
+    "certificates",
+    multiple=True,
+    metavar="NAME=FILE[,KEY]",
+    help="PEM for a name in `tls` of the plan: authorities, or with its key what is shown of ourselves; repeat it.",
+)
+@click.option(
+    "--identity",
+    "identities",
+    multiple=True,
+    metavar="NAME=FORM",
+    help="For a name in `auth` of the plan: bearer:env:NAME, basic:USER:env:NAME (or file:PATH), or"
+    " oauth2:FILE; repeat it.",
+)
+@click.option("--env", "variables", multiple=True, metavar="NAME", help="An environment variable that is sent.")
+@click.option(
+    "--engine",
+    "engines",
+    multiple=True,
+    metavar="NAME[=PATH]",
+    help="A program of this machine, e.g. k6 or fortio, that `engine` of the plan may name; repeat it.",
+)
+@click.option("--insecure", is_flag=True, help="Let the plan leave certificates unverified.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def test(
@@ -83,19 +108,32 @@ def test(
     targets: tuple[str, ...],
     how: str | None,
     evidence_path: Path | None,
+    certificates: tuple[str, ...],
+    identities: tuple[str, ...],
+    variables: tuple[str, ...],
+    engines: tuple[str, ...],
+    insecure: bool,
     as_json: bool,
 ) -> None:
     """Judge what runs at the targets by the plan in FILE: readiness, load, verdict.
 
     Exactly the hosts named by --target are called. Exit code: pass 0, fail 1, usage 2, inconclusive 3, error 4.
     """
+    from gitslo.cli.access_options import certificates_of, identities_of, variable
+    from gitslo.wiring_run import target_access
+
     if as_json and how not in (None, Format.JSON.value):
         raise click.UsageError(f"--json and --format {how} exclude each other")
     form = Format.JSON if as_json else Format(how or Format.TEXT.value)
     plan = _plan(file)
-    plan, allowed = _with_targets(plan, targets, str(file))
+    plan, hosts = _with_targets(plan, targets, str(file))
+    allowed = Allowed(
+        targets=hosts, variables=tuple(variable(name, "--env") for name in variables), insecure_tls=insecure
+    )
+    given = certificates_of(certificates, "--certificate")
+    access = target_access(given, identities_of(identities, given, hosts, "--identity"), allowed)
     kept = _Kept(evidence_path, plan.digest) if evidence_path is not None else None
-    result = _run(plan, allowed, str(file), kept.file if kept is not None else None)
+    result = _run(plan, allowed, access, _engines(engines), str(file), kept.file if kept is not None else None)
     if kept is not None and result.verdict is not Verdict.ERROR:
         kept.write(result)
     click.echo(_painted(render(result, form), form), nl=False)
@@ -125,8 +163,8 @@ def _plan(file: Path) -> Plan:
     return parse_plan(view.read(real.name), file=str(file), read_file=view.read)
 
 
-def _with_targets(plan: Plan, given: tuple[str, ...], file: str) -> tuple[Plan, Allowed]:
-    """The plan with the caller's targets in place of its own; its digest stays, it is the same plan."""
+def _with_targets(plan: Plan, given: tuple[str, ...], file: str) -> tuple[Plan, tuple[str, ...]]:
+    """The plan with the caller's targets in place of its own, and their hosts; its digest stays as it is."""
     urls: dict[str, str] = {}
     for text in given:
         name, equals, url = text.partition("=")
@@ -150,8 +188,7 @@ def _with_targets(plan: Plan, given: tuple[str, ...], file: str) -> tuple[Plan, 
             )
         )
     targets = {name: _target(target, urls[name]) if name in urls else target for name, target in plan.targets.items()}
-    hosts = tuple(dict.fromkeys(targets[name].host for name in urls))
-    return replace(plan, targets=targets), Allowed(targets=hosts)
+    return replace(plan, targets=targets), tuple(dict.fromkeys(targets[name].host for name in urls))
 
 
 def _nearest(name: str, plan: Plan) -> str:
@@ -190,13 +227,25 @@ def _target(planned: Target, url: str) -> Target:
     path = parts.path.rstrip("/")
     if path and planned.scheme is not TargetScheme.HTTP:
         raise Refused(Problem(f"{option}: only an http target has a path"))
-    return replace(planned, host=host, port=port, tls=tls, path=path)
+    return replace(planned, host=host, port=port, tls=tls, path=path, resolve=None)
 
 
 # --------------------------------------------------------------------------- the run
 
 
-def _run(plan: Plan, allowed: Allowed, file: str, kept: EvidenceFile | None) -> TestResult:
+def _engines(given: tuple[str, ...]) -> Mapping[str, Path | None]:
+    pairs = [text.partition("=") for text in given]
+    return {name: Path(path).absolute() if path else None for name, _, path in pairs}
+
+
+def _run(
+    plan: Plan,
+    allowed: Allowed,
+    access: TargetAccess,
+    engines: Mapping[str, Path | None],
+    file: str,
+    kept: EvidenceFile | None,
+) -> TestResult:
     from gitslo.errors import Retry
     from gitslo.run import AttemptOrder, CutOff, attempt
     from gitslo.wiring_run import SystemClock, load_engine, readiness_probe
@@ -226,8 +275,8 @@ def _run(plan: Plan, allowed: Allowed, file: str, kept: EvidenceFile | None) -> 
             outcome = attempt(
                 order,
                 clock=SystemClock(),
-                readiness=readiness_probe(),
-                engine=load_engine(ceilings, allowed),
+                readiness=readiness_probe(access),
+                engine=load_engine(ceilings, allowed, access, engines),
                 stop=stop,
                 tell=tell,
             )

@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import TypeVar
 
 from gitslo.core.change import release_of
-from gitslo.core.discover import PIPELINE_FILE, Tree, environments, tree_of
+from gitslo.core.discover import FOLDER_NEEDS, PIPELINE_FILE, Tree, environments, missing_folder, tree_of
 from gitslo.core.lint import (
     Granted,
     Remark,
@@ -96,7 +96,7 @@ class _Checking:
         trees: dict[str, Tree] = {}
         plans: dict[str, Plan] = {}
         for environment in found:
-            tree = self.tried(partial(tree_of, self.view, environment), environment.path)
+            tree = self.tried(partial(self._tree, pipeline, environment), environment.path)
             if tree is None:
                 continue
             trees[environment.name] = tree
@@ -111,10 +111,18 @@ class _Checking:
         if granted is not None:
             self.remarks.extend(lint_granted(granted, pipeline, found, plans))
 
+    def _tree(self, pipeline: Pipeline, environment: Environment) -> Tree:
+        """The tree; a folder that is not there is a mistake of the pipeline, which is the file that its author has."""
+        if self.view.entry(environment.path) is None:
+            stage = next(index for index, each in enumerate(pipeline.stages) if each.name == environment.stage)
+            pointer = f"/stages/{stage}/path"
+            raise Refused(Problem(missing_folder(environment), PIPELINE_FILE, pointer=pointer, hint=FOLDER_NEEDS))
+        return tree_of(self.view, environment)
+
     def _plan(self, environment: Environment) -> Plan:
         path = environment.plan_path
         if self.view.entry(path) is None:
-            hint = f"a plan says when {environment.name!r} is good"
+            hint = f"a plan says when `{environment.name}` is good"
             raise Refused(Problem(f"there is no plan of {environment.name!r}", path, hint=hint))
         folder = posixpath.dirname(path)
         return parse_plan(

@@ -30,9 +30,10 @@ from gitslo.model import (
 )
 from gitslo.ports import TreeEntry, TreeView
 
-__all__ = ["PIPELINE_FILE", "Tree", "environments", "shared", "tree_of"]
+__all__ = ["FOLDER_NEEDS", "PIPELINE_FILE", "Tree", "environments", "missing_folder", "shared", "tree_of"]
 
 PIPELINE_FILE = "gitslo.yaml"
+FOLDER_NEEDS = "it needs at least the manifests and a plan"
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -306,6 +307,11 @@ def tree_of(view: TreeView, environment: Environment) -> Tree:
     return Tree(digest.hexdigest()[:40], tuple(sorted(entry.path for entry in outside)), warnings)
 
 
+def missing_folder(environment: Environment) -> str:
+    """What is said of an environment without a folder."""
+    return f"the folder `{environment.path}` of `{environment.name}` is missing"
+
+
 def _require_folder(view: TreeView, environment: Environment) -> None:
     parts = environment.path.split("/")
     for length in range(1, len(parts) + 1):
@@ -316,8 +322,7 @@ def _require_folder(view: TreeView, environment: Environment) -> None:
         kind = {SYMLINK: "a symbolic link", SUBMODULE: "a submodule"}.get(entry.mode, "a file")
         raise Refused(Problem(f"the folder of {environment.name!r} is {kind}", file=path))
     if view.entry(environment.path) is None:
-        hint = "it needs at least the manifests and a plan"
-        raise Refused(Problem(f"the folder of {environment.name!r} is missing", file=environment.path, hint=hint))
+        raise Refused(Problem(missing_folder(environment), file=PIPELINE_FILE, hint=FOLDER_NEEDS))
 
 
 def _refuse_odd(files: Iterable[TreeEntry]) -> None:

@@ -39,17 +39,19 @@ MOST_PROBLEMS = 100
 class Document:
     """A file, checked against its schema.
 
+    With `part` it is only that definition of the contract, in a file of its own.
+
     Raises:
         Refused: it is no YAML within the budget; everything else waits for `finish`.
     """
 
-    def __init__(self, contract: Contract, data: bytes, *, file: str, budget: Budget) -> None:
+    def __init__(self, contract: Contract, data: bytes, *, file: str, budget: Budget, part: str = "") -> None:
         self.file = file
         self.node: Node = read_document(data, file=file, budget=budget)
         self.data: Plain = plain(self.node)
         self._problems: list[Problem] = []
         # Twice: some come twice. Never all: a file of nothing but mistakes would take its time.
-        for mistake in islice(mistakes(contract, self.data), 2 * MOST_PROBLEMS):
+        for mistake in islice(mistakes(contract, self.data, part), 2 * MOST_PROBLEMS):
             self.add(mistake.pointer, mistake.message, mistake.hint, on_key=mistake.on_key)
         self._bad = frozenset(problem.pointer for problem in self._problems)
         parts = (pointer.split("/") for pointer in self._bad)
@@ -143,6 +145,11 @@ class Field:
         """A field of a mapping as a whole number."""
         field = self.get(key)
         return field.value if field is not None and isinstance(field.value, int) else default
+
+    def flag_of(self, key: str, *, default: bool) -> bool:
+        """A field of a mapping as true or false."""
+        field = self.get(key)
+        return field.value if field is not None and isinstance(field.value, bool) else default
 
     def parsed_of(self, key: str, parse: Callable[[str], T], default: T) -> T:
         """A field of a mapping, parsed."""

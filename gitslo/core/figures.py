@@ -9,7 +9,7 @@ import math
 import re
 from typing import TypeGuard
 
-__all__ = ["UNKNOWN", "count", "duration", "e_value", "quantity", "rate", "share"]
+__all__ = ["UNKNOWN", "count", "duration", "e_value", "is_latency", "quantity", "rate", "share"]
 
 UNKNOWN = "not known"
 
@@ -46,9 +46,14 @@ def rate(per_second: float | None) -> str:
     return f"{_three(per_second)}/s" if _known(per_second) else UNKNOWN
 
 
+def is_latency(objective: str) -> bool:
+    """Whether an objective's sentence is about a quantile of latency."""
+    return _LATENCY.search(objective) is not None
+
+
 def quantity(value: float | None, objective: str) -> str:
     """A measured value or a limit in the unit that its objective's sentence implies."""
-    if _LATENCY.search(objective):
+    if is_latency(objective):
         return duration(value)
     if _ERRORS.search(objective):
         return share(value)

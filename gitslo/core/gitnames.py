@@ -7,16 +7,23 @@ Allow-lists: what is not named here is refused (`ext::` transports, options as n
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 
 from gitslo.core.addresses import parse_http_url
 from gitslo.core.mistakes import LATER
 from gitslo.errors import Problem, Refused
 
-__all__ = ["parse_author", "parse_branch", "parse_git_url", "parse_namespace"]
+__all__ = ["PLAIN_HTTP", "in_clear", "parse_author", "parse_branch", "parse_git_url", "parse_namespace"]
 
 _FILE_PATH = re.compile(r"/[^\x00-\x1f\x7f?#%\\-][^\x00-\x1f\x7f?#%\\]*")
 _PART = re.compile(r"(?![.-])[A-Za-z0-9._+@-]+(?<!\.)(?<!\.lock)")
 _SSH = re.compile(r"(?:ssh://|git\+ssh://|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:)")
+PLAIN_HTTP = Problem(
+    "the password would go over plain http:// to another machine, where everybody on the way can read it",
+    hint="give the https:// URL (`ca` names the certificates of an authority of your own), "
+    "or say `plain_http: true` in `credentials`",
+)
+"""What is said where a password is to go `in_clear` and the operator has not said that it may."""
 _SHAPE = "write https://host/path, http://host/path or file:///absolute/path"
 
 
@@ -42,6 +49,17 @@ def parse_git_url(text: str) -> str:
     if not url.path or any(part in {"", ".", ".."} for part in url.path.split("/")[1:]):
         raise Refused(Problem("the URL names no repository", hint=_SHAPE))
     return text
+
+
+def in_clear(url: str) -> bool:
+    """Whether what is sent to this URL can be read on the way: plain http, and not to this machine itself."""
+    if not url.startswith("http://"):
+        return False
+    host = parse_http_url(url).host
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 def _ref_fault(text: str) -> str:

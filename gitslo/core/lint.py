@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gitslo.core.discover import PIPELINE_FILE, Tree, shared
@@ -19,7 +19,8 @@ from gitslo.core.manifests import fields_of, images_in, split_image
 from gitslo.core.nearest import nearest
 from gitslo.core.objects import EXECUTABLE, FILE
 from gitslo.core.references import CHART, KUSTOMIZATIONS
-from gitslo.core.units import format_duration, format_rate
+from gitslo.core.units import format_duration, format_rate, format_share
+from gitslo.core.variables import environment_of, variables_of
 from gitslo.core.wildcard import matches
 from gitslo.core.yamlsafe import MANIFEST, read_documents
 from gitslo.errors import Problem, Refused
@@ -30,6 +31,7 @@ from gitslo.model import (
     Ceilings,
     Environment,
     LoadSection,
+    Metric,
     Objective,
     Pipeline,
     Plan,
@@ -37,6 +39,7 @@ from gitslo.model import (
     RatePerSecond,
     Release,
     Role,
+    Target,
     Verdict,
 )
 from gitslo.ports import TreeView
@@ -81,12 +84,17 @@ class Granted:
     Attributes:
         commands: names.
         process: whether it has a process syncer.
+        authorities, client_certificates: names of `certificates`, by what they are.
+        identities: name -> the hosts that it is sent to.
     """
 
     allowed: Allowed
     ceilings: Ceilings
     commands: frozenset[str]
     process: bool
+    authorities: frozenset[str] = frozenset()
+    client_certificates: frozenset[str] = frozenset()
+    identities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 # --------------------------------------------------------------------------- plans
@@ -100,18 +108,50 @@ def lint_plan(plan: Plan, file: str, extensions: int) -> Iterator[Remark]:
         file: its path.
         extensions: how often an undecided run is extended.
     """
-    yield from _unused_targets(plan, file)
+    yield from _unused(plan, file)
+    yield from _doubtful(plan, file)
     for index, objective in enumerate(plan.objectives):
         if objective.role is Role.DECIDE:
             yield from _provable(plan, objective, file, f"/objectives/{index}", extensions)
 
 
-def _unused_targets(plan: Plan, file: str) -> Iterator[Remark]:
+def _unused(plan: Plan, file: str) -> Iterator[Remark]:
     used = {check.target for check in plan.readiness} | {section.target for section in plan.load}
     for name in plan.targets:
         if name not in used:
             message = f"nothing uses the target `{name}`"
             yield Remark(Problem(message, file, pointer=f"/targets/{name}", hint="remove it"))
+    for section in plan.load:
+        groups = {variable.group for variable in variables_of(section)}
+        for feeder in section.data:
+            if feeder.name not in groups:
+                message = f"nothing uses the data `{feeder.name}`"
+                pointer = f"/load/{section.name}/data/{feeder.name}"
+                yield Remark(
+                    Problem(message, file, pointer=pointer, hint=f"e.g. `${{{feeder.name}.{feeder.columns[0]}}}`")
+                )
+
+
+def _doubtful(plan: Plan, file: str) -> Iterator[Remark]:
+    """What is carried out as it is said, and hardly meant so."""
+    for target in plan.targets.values():
+        if target.settings.insecure:
+            message = f"nobody verifies who answers for `{target.name}`"
+            pointer = f"/targets/{target.name}/tls/insecure"
+            yield Remark(Problem(message, file, pointer=pointer, hint="name its authority as `ca`"))
+    for section in plan.load:
+        for call in section.calls:
+            if call.deadline is not None and call.deadline > section.timeout:
+                message = f"the server of `{call.name}` may work on when the time-out has passed and nobody listens"
+                hint = f"a deadline of at most {format_duration(section.timeout)}, or a longer `timeout`"
+                yield Remark(Problem(message, file, pointer=f"/load/{section.name}", hint=hint))
+    aborts = {section.name: section.abort.errors for section in plan.load}
+    for index, objective in enumerate(plan.objectives):
+        abort = aborts[objective.load]
+        if objective.metric is Metric.ERRORS and abort is not None and abort <= objective.limit:
+            message = f"the load is aborted at {format_share(abort)} errors, which `{objective.text}` may allow"
+            hint = "abort later: `abort: {errors: ...}`"
+            yield Remark(Problem(message, file, pointer=f"/objectives/{index}", hint=hint))
 
 
 def _provable(plan: Plan, objective: Objective, file: str, pointer: str, extensions: int) -> Iterator[Remark]:
@@ -134,8 +174,8 @@ def _provable(plan: Plan, objective: Objective, file: str, pointer: str, extensi
 
 
 def _share(section: LoadSection, endpoint: str | None) -> float:
-    weights = sum(each.weight for each in section.endpoints)
-    own = sum(each.weight for each in section.endpoints if endpoint in {None, each.name})
+    weights = sum(each.weight for each in section.requests)
+    own = sum(each.weight for each in section.requests if endpoint in {None, each.name})
     return own / weights
 
 
@@ -305,11 +345,17 @@ def lint_granted(
 
 def _within(granted: Granted, plan: Plan, file: str) -> Iterator[Remark]:
     for target in plan.targets.values():
-        if not matches(granted.allowed.targets, target.host):
-            hint = f"there is {', '.join(granted.allowed.targets) or 'none'}"
-            message = f"the operator does not allow the host `{target.host}`"
-            yield _refused(message, file, f"/targets/{target.name}", hint)
+        for host in target.hosts:
+            if not matches(granted.allowed.targets, host):
+                hint = f"there is {', '.join(granted.allowed.targets) or 'none'}"
+                yield _refused(f"the operator does not allow the host `{host}`", file, f"/targets/{target.name}", hint)
+        yield from _given(granted, target, file)
     for section in plan.load:
+        for name in environment_of(section):
+            if name not in granted.allowed.variables:
+                message = f"the operator does not allow the environment variable `{name}`"
+                hint = nearest(name, granted.allowed.variables) or "`allow.variables` of the operator's file names them"
+                yield _refused(message, file, f"/load/{section.name}", hint)
         run, ceilings, pointer = course(section, plan.judge, 0), granted.ceilings, f"/load/{section.name}"
         peak = max((stage.rate for stage in run.section.stages), default=RatePerSecond(0.0))
         if peak > ceilings.rate:
@@ -322,6 +368,25 @@ def _within(granted: Granted, plan: Plan, file: str) -> Iterator[Remark]:
         if section.connections is not None and section.connections > ceilings.connections:
             message = f"{section.connections} connections are above the operator's ceiling of {ceilings.connections}"
             yield _refused(message, file, f"{pointer}/connections")
+
+
+def _given(granted: Granted, target: Target, file: str) -> Iterator[Remark]:
+    """The names of the operator's that a target asks for."""
+    pointer, settings = f"/targets/{target.name}", target.settings
+    for key, name, known, what in (
+        ("tls/ca", settings.ca, granted.authorities, "authorities"),
+        ("tls/certificate", settings.certificate, granted.client_certificates, "client certificate"),
+        ("auth", target.auth, granted.identities, "identity"),
+    ):
+        if name and name not in known:
+            message = f"the operator's file has no {what} `{name}`"
+            yield _refused(message, file, f"{pointer}/{key}", nearest(name, sorted(known)))
+    if settings.insecure and not granted.allowed.insecure_tls:
+        message = "the operator does not allow that a certificate is not verified"
+        yield _refused(message, file, f"{pointer}/tls/insecure", "name its authority as `ca`")
+    for host in target.hosts if target.auth in granted.identities else ():
+        if not matches(granted.identities[target.auth], host):
+            yield _refused(f"the identity `{target.auth}` is not for the host `{host}`", file, f"{pointer}/auth")
 
 
 def _refused(message: str, file: str, pointer: str, hint: str = "") -> Remark:

@@ -133,16 +133,21 @@ def _unknown(fault: Fault, known: frozenset[str]) -> Iterator[Mistake]:
 def _missing(fault: Fault, definitions: Mapping[str, Schema]) -> Iterator[Mistake]:
     for name in fault.limit:
         if name not in fault.value:
-            schema = fault.schema["properties"][name]
-            schema = definitions.get(schema.get("$ref", "").removeprefix("#/$defs/"), schema)
+            schema = _resolved(fault.schema["properties"][name], definitions)
             yield Mistake(fault.pointer, f"the field `{name}` is missing, expected {_expected(schema)}")
+
+
+def _resolved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """What a reference stands for, with what is said beside it."""
+    return {**definitions.get(schema.get("$ref", "").removeprefix("#/$defs/"), {}), **schema}
 
 
 def _choice(fault: Fault) -> Mistake:
     value, later = fault.value, fault.schema.get("x-later", {})
     if isinstance(value, str) and value in later:
         return Mistake(fault.pointer, f"{later[value]}: {LATER}")
-    names = [str(name) for name in fault.limit]
+    shown = (str(name).lower() if isinstance(name, bool) else str(name) for name in fault.limit)
+    names = list(dict.fromkeys(shown))  # a version may be quoted or not
     hint = nearest(value, names) if isinstance(value, str) and get_close_matches(value, names) else ""
     return Mistake(fault.pointer, f"expected {words(names)}, found {_shown(fault.schema, value)}", hint)
 
@@ -166,14 +171,18 @@ class _Branch:
 
     def named(self, value: Any) -> bool:
         """Whether the value has the field that tells this alternative from the others, if there is one."""
-        required = self.schema.get("required", ())
-        return not required or not isinstance(value, dict) or required[0] in value
+        return not self.deciding or not isinstance(value, dict) or self.deciding[0] in value
+
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """The field that tells this alternative from the others, if there is one."""
+        return tuple(self.schema.get("required", ()))[:1]
 
 
 def _alternatives(fault: Fault, definitions: Mapping[str, Schema]) -> Iterator[Mistake]:
     """The mistakes of the alternative that was most likely meant."""
     branches = [
-        _branch(schema, tuple(each for each in fault.context if each.branch == index))
+        _branch(_resolved(schema, definitions), tuple(each for each in fault.context if each.branch == index))
         for index, schema in enumerate(fault.limit)
     ]
     fitting = [branch for branch in branches if branch.fits]
@@ -188,7 +197,17 @@ def _alternatives(fault: Fault, definitions: Mapping[str, Schema]) -> Iterator[M
     if not named:
         yield from _undecided(fault, fitting, known)
         return
-    best = min(named, key=lambda branch: (branch.missing, branch.unknown, len(branch.faults)))
+    fields = [key for branch in fitting for key in branch.schema.get("properties", {})]
+    # First those whose own field is there, which no other alternative has; then whatever is least wrong.
+    best = min(
+        named,
+        key=lambda branch: (
+            not any(fields.count(key) == 1 and key in fault.value for key in branch.deciding),
+            branch.missing,
+            branch.unknown,
+            len(branch.faults),
+        ),
+    )
     for each in best.faults:
         yield from tell(each, definitions, known)
 
@@ -207,7 +226,7 @@ def _undecided(fault: Fault, branches: list[_Branch], known: frozenset[str]) -> 
         if key not in known:
             where = fault.pointer + pointer_to(key)
             yield Mistake(where, f"there is no field {_found(key)}", nearest(key, sorted(known)), on_key=True)
-    deciding = dict.fromkeys(branch.schema["required"][0] for branch in branches)
+    deciding = dict.fromkeys(key for branch in branches for key in branch.deciding)
     yield Mistake(fault.pointer, f"expected one of the fields {words(deciding)}")
 
 
@@ -220,7 +239,15 @@ def words(names: Iterable[str], last: str = "or") -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
 
 
-_UNITS = {"a duration": "s", "a duration or `never`": "s", "a rate": "/s", "a percentage": "%"}
+_TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""What YAML 1.1 takes for a boolean, and 1.2 for a word."""
+_UNITS = {
+    "a duration": "s",
+    "a duration or `never`": "s",
+    "a rate": "/s",
+    "a percentage": "%",
+    "a percentage or `off`": "%",
+}
 _SHOWN = 40
 _EXAMPLES = 3
 
@@ -258,6 +285,8 @@ def _hint(schema: Schema, value: object) -> str:
         return f"write `[{value}]`"
     if schema.get("writeOnly"):
         return ""
+    if schema.get("type") == "boolean" and str(value).lower() in _TRUTHS:
+        return f"write `{_TRUTHS[str(value).lower()]}`"
     unit = _UNITS.get(schema.get("title", ""))
     pattern = schema.get("pattern")
     if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -6,20 +6,19 @@ over what was understood, so that comments and formatting do not change it and a
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from gitslo.core.addresses import parse_host_port, parse_http_url
-from gitslo.core.codec import to_json
+from gitslo.core.codec import JsonValue, to_json
 from gitslo.core.document import Document, Field
 from gitslo.core.jsonpath import search
-from gitslo.core.mistakes import LATER
-from gitslo.core.nearest import nearest
 from gitslo.core.objectives import Known, NoObjective, parse_objective
 from gitslo.core.parse_load import judged_seconds, parse_section
+from gitslo.core.parse_target import known_target, parse_targets
 from gitslo.core.schema import Contract
 from gitslo.core.units import format_duration, parse_duration, parse_share
 from gitslo.core.yamlsafe import CONTRACT
@@ -60,7 +59,7 @@ def parse_plan(data: bytes, *, file: str, read_file: Callable[[str], bytes]) -> 
     """
     document = Document(Contract.PLAN, data, file=file, budget=CONTRACT)
     root = document.root
-    targets = dict(_targets(root))
+    targets = dict(parse_targets(root))
     readiness = tuple(_readiness(root, targets))
     load = tuple(_load(root, targets, read_file))
     objectives = tuple(_objectives(root, load))
@@ -71,38 +70,29 @@ def parse_plan(data: bytes, *, file: str, read_file: Callable[[str], bytes]) -> 
 
 
 def _digest(plan: Plan) -> str:
-    text = json.dumps(to_json(plan), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_said(plan), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# --------------------------------------------------------------------------- targets and readiness
+def _said(value: object) -> JsonValue:
+    """A plan as JSON without the fields that are as they are where nothing is said.
+
+    So a version with a new field does not throw away every verdict. It follows that a default never changes its
+    meaning: another one needs another name.
+    """
+    match value:
+        case tuple():
+            return [_said(item) for item in value]
+        case Mapping():
+            return {name: _said(item) for name, item in value.items()}
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            said = ((each, getattr(value, each.name)) for each in dataclasses.fields(value))
+            return {each.name: _said(item) for each, item in said if item != each.default}
+        case _:
+            return to_json(value)
 
 
-def _targets(root: Field) -> Iterator[tuple[str, Target]]:
-    targets = root.get("targets")
-    for name, field in targets.fields() if targets is not None else ():
-        nowhere = Target(name, TargetScheme.HTTP, "", 80)
-        http, grpc, tcp = field.get("http"), field.get("grpc"), field.get("tcp")
-        if http is not None:
-            url = http.parsed(parse_http_url, None)
-            target = nowhere if url is None else Target(name, TargetScheme.HTTP, url.host, url.port, url.tls, url.path)
-            yield name, target
-        for scheme, address in ((TargetScheme.GRPC, grpc), (TargetScheme.TCP, tcp)):
-            if address is not None:
-                host, port = address.parsed(parse_host_port, ("", 1))
-                yield name, Target(name, scheme, host, port)
-
-
-def _known_target(field: Field, targets: dict[str, Target], scheme: TargetScheme) -> str:
-    """The name of a target that speaks `scheme`; its absence or another scheme is noted."""
-    declared = field.document.root.get("targets")
-    names = [key for key, _ in declared.fields()] if declared is not None else []
-    target = targets.get(field.text)
-    if field.text not in names:
-        field.add(f"there is no target `{field.text}`", nearest(field.text, names))
-    elif target is not None and target.scheme is not scheme and scheme is not TargetScheme.TCP:
-        field.add(f"the target `{field.text}` speaks {target.scheme}, and {scheme} is needed here")
-    return field.text
+# --------------------------------------------------------------------------- readiness
 
 
 def _readiness(root: Field, targets: dict[str, Target]) -> Iterator[Readiness]:
@@ -113,18 +103,19 @@ def _readiness(root: Field, targets: dict[str, Target]) -> Iterator[Readiness]:
             (field.get("within") or field).add("a check needs some time: `within` must be above zero")
         http, grpc, tcp = field.get("http"), field.get("grpc_health"), field.get("tcp")
         if http is not None:
-            name = _known_target(http, targets, TargetScheme.HTTP)
+            known_target(http, targets, TargetScheme.HTTP)
             expression = field.get("json")
             if expression is not None:
                 expression.parsed(lambda text: search(text, None), None)
             json_text = None if expression is None else expression.text
             path, expect = field.text_of("path", "/"), field.number_of("expect", _OK)
-            yield HttpReadiness(name, path, expect, json_text, within)
+            yield HttpReadiness(http.text, path, expect, json_text, within)
         if grpc is not None:
-            name = _known_target(grpc, targets, TargetScheme.GRPC)
-            yield GrpcHealthReadiness(name, field.text_of("service", ""), within)
+            known_target(grpc, targets, TargetScheme.GRPC)
+            yield GrpcHealthReadiness(grpc.text, field.text_of("service", ""), within)
         if tcp is not None:
-            yield TcpReadiness(_known_target(tcp, targets, TargetScheme.TCP), within)
+            known_target(tcp, targets, None)
+            yield TcpReadiness(tcp.text, within)
 
 
 # --------------------------------------------------------------------------- load, objectives, judge
@@ -133,13 +124,9 @@ def _readiness(root: Field, targets: dict[str, Target]) -> Iterator[Readiness]:
 def _load(root: Field, targets: dict[str, Target], read_file: Callable[[str], bytes]) -> Iterator[LoadSection]:
     sections = root.get("load")
     for name, field in sections.fields() if sections is not None else ():
-        section, target = parse_section(name, field, read_file), field.get("target")
-        if target is not None:
-            known = _known_target(target, targets, TargetScheme.TCP)
-            found = targets.get(known)
-            if found is not None and found.scheme is not TargetScheme.HTTP:
-                target.add(f"load on a {found.scheme} target: {LATER}", "load is sent to `http` targets")
-        yield section
+        target = field.get("target")
+        found = None if target is None else known_target(target, targets, None)
+        yield parse_section(name, field, read_file, found)
 
 
 def _objectives(root: Field, load: tuple[LoadSection, ...]) -> Iterator[Objective]:

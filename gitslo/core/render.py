@@ -22,7 +22,7 @@ from gitslo.core.messages import (
     short_value,
     status_description,
 )
-from gitslo.core.tables import load_table, text_table, verdict_table
+from gitslo.core.tables import load_table, text_table, verdict_table, worth
 from gitslo.model import (
     AttemptEvidence,
     Change,
@@ -31,8 +31,10 @@ from gitslo.model import (
     EnvironmentState,
     Evidence,
     Finding,
+    Plan,
     Run,
     RunState,
+    Target,
     Verdict,
 )
 
@@ -73,7 +75,12 @@ _WORDS = {
 
 
 def pull_request_body(
-    change: Change, environment: Environment, run: Run | None, *, source: Environment | None = None
+    change: Change,
+    environment: Environment,
+    run: Run | None,
+    *,
+    source: Environment | None = None,
+    plan: Plan | None = None,
 ) -> str:
     """The body of a change's pull request, at most 60 KiB.
 
@@ -83,6 +90,7 @@ def pull_request_body(
         run: PROMOTE: the run that passed the release in the source; REVERT: the run that failed here. None, or for a
             promotion another run than the change names: its numbers are no longer at hand, and the page says so.
         source: PROMOTE: the environment that passed, for the command that reproduces its run.
+        plan: of that run, for the names and addresses in the command; None where it is not at hand.
     """
     promotes = change.kind is ChangeKind.PROMOTE
     shown = run if run is not None and (not promotes or run.id == change.source_run) else None
@@ -101,17 +109,18 @@ def pull_request_body(
     parts.append(_section("Where this comes from", _facts(_change_facts(change, environment, shown))))
     if judged_in is not None:
         revision = change.source_revision if promotes or run is None else run.revision
-        parts.append(_section("Reproduce it", _reproduce(revision, judged_in.plan_path)))
+        parts.append(_section("Reproduce it", _reproduce(revision, judged_in.plan_path, plan)))
     return _fitted(parts)
 
 
-def report(run: Run, state: EnvironmentState, environment: Environment | None = None) -> str:
+def report(run: Run, state: EnvironmentState, environment: Environment | None = None, plan: Plan | None = None) -> str:
     """The report of one run of an environment.
 
     Args:
         run: of that environment; the present one or an earlier entry's.
         state: the entry that holds it.
         environment: for the command that reproduces it; None where the pipeline no longer has it.
+        plan: of the run, for the names and addresses in that command; None where it is not at hand.
     """
     parts = [f"{_verdict_line(run)} in {code(state.environment)}", _plan_lines(run)]
     if state.hold is not None:
@@ -122,15 +131,15 @@ def report(run: Run, state: EnvironmentState, environment: Environment | None = 
         parts.append(_moves(change, "What brought it here" if run.subject.tree == change.result_tree else None))
     parts.append(_section("Where this comes from", _facts(_run_facts(run, state))))
     if environment is not None:
-        parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path)))
+        parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path, plan)))
     return _fitted(parts)
 
 
-def verdict_comment(run: Run, environment: Environment) -> str:
+def verdict_comment(run: Run, environment: Environment, plan: Plan | None = None) -> str:
     """What is added to the pull request that brought a release here, once it has been judged."""
     parts = [f"{_verdict_line(run)} in {code(environment.name)}, after this was merged", _plan_lines(run)]
     parts += _evidence(run.findings, run.evidence)
-    parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path)))
+    parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path, plan)))
     return _fitted(parts)
 
 
@@ -209,7 +218,9 @@ def _evidence(findings: Sequence[Finding], evidence: Evidence) -> list[str]:
     parts = [_section("Findings", verdict_table(findings).rstrip("\n"))]
     loads = load_table(evidence.attempts)
     if loads:
-        parts.append(_section("Load", loads.rstrip("\n")))
+        measured = dict.fromkeys(load.fidelity for attempt in evidence.attempts for load in attempt.loads)
+        said_of = _list([f"Measured by {markdown(worth(each))}." for each in measured])
+        parts.append(_section("Load", f"{loads}\n{said_of}"))
     said = [line for attempt in evidence.attempts for line in _attempt_lines(attempt)]
     if said:
         parts.append(_section("Attempts", _list(said)))
@@ -261,11 +272,25 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
     return _list([f"{name}: {code(value) if value else 'not known'}" for name, value in facts])
 
 
-def _reproduce(revision: str, plan_path: str) -> str:
-    """One command, in an indented block: that one needs no end and survives being cut."""
+def _reproduce(revision: str, plan_path: str, plan: Plan | None) -> str:
+    """What a shell takes as it is, in an indented block: that one needs no end and survives being cut."""
     path = f"./{plan_path}" if plan_path.startswith("-") else plan_path
-    command = f"gitslo test {quiet(quote(path))} --target NAME=URL"
-    return f"At revision {code(revision)}:\n\n    {command}\n\nwith every target of the plan, and where it answers you."
+    if plan is None:
+        targets, said = "--target NAME=URL", "with every target of the plan, and where it answers you."
+    else:
+        used = dict.fromkeys([*(check.target for check in plan.readiness), *(load.target for load in plan.load)])
+        targets = " ".join(f"--target {_address(plan.targets[name])}" for name in used)
+        said = "The addresses are the plan's: put others there where it answers you elsewhere."
+    command = f"gitslo test {quiet(quote(path))} {targets}"
+    return f"In a clone, at revision {code(revision)}:\n\n    git checkout --detach {revision}\n    {command}\n\n{said}"
+
+
+def _address(target: Target) -> str:
+    """`NAME=HOST:PORT`, without a scheme: the plan says it, and no forge makes a link of it."""
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    # A host has been checked letter by letter; a zero-width space in it would be another host.
+    path = quiet(quote(target.path)) if target.path else ""
+    return f"{quiet(quote(target.name))}={quote(f'{host}:{target.port}')}{path}"
 
 
 def _section(title: str, body: str) -> str:

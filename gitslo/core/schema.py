@@ -43,15 +43,23 @@ def load_schema(contract: Contract) -> dict[str, Any]:
 
 
 @cache
-def _validator(contract: Contract) -> Draft202012Validator:
+def _validator(contract: Contract, part: str) -> Draft202012Validator:
+    schema = load_schema(contract)
+    whole = {**schema["$defs"][part], "$defs": schema["$defs"]} if part else schema
     # An explicit registry: the default one would fetch what a `$ref` names.
-    return Draft202012Validator(load_schema(contract), registry=Registry())
+    return Draft202012Validator(whole, registry=Registry())
 
 
-def mistakes(contract: Contract, data: Plain) -> Iterator[Mistake]:
-    """Every mistake in a document, found as they are asked for, in no particular order; one may come more than once."""
+def mistakes(contract: Contract, data: Plain, part: str = "") -> Iterator[Mistake]:
+    """Every mistake in a document, found as they are asked for, in no particular order; one may come more than once.
+
+    Args:
+        contract: what it should be.
+        data: what it says.
+        part: a definition of the contract's schema, where the document is only that.
+    """
     definitions = load_schema(contract)["$defs"]
-    for error in _validator(contract).iter_errors(data):
+    for error in _validator(contract, part).iter_errors(data):
         yield from tell(_fault(error), definitions)
 
 

@@ -199,7 +199,7 @@ def _take_over(o: Observation) -> Step | None:
     if run.claim.instance != o.instance and patience > 0:
         return Stay(f"{run.claim.instance} is judging it", wake=Seconds(patience), busy=True)
     if not o.room:
-        return Stay("waiting for a free place among the concurrent runs", busy=True)
+        return Stay("waiting for a free place among the concurrent runs", busy=True, queued=True)
     return _cut_off(o, run, f"its holder {run.claim.instance} went away")
 
 
@@ -208,14 +208,19 @@ def _start_attempt(o: Observation) -> Step | None:
     run = o.ledger.state.run
     if run is None or run.claim is None or o.local is not None:
         return None
+    if o.head.subject != run.subject:
+        # Its load would be the one of another plan than the verdict would be about.
+        return _supersede(o, run, "the branch moved before its load began")
     return StartAttempt(run.claim.nonce)
 
 
 def _cancel_attempt(o: Observation) -> Step | None:
-    """An attempt is cut off when its tree no longer runs, or the policy lets a newer commit supersede it."""
+    """An attempt is cut off when its claim or its tree is gone, or the policy lets a newer commit supersede it."""
     run = o.ledger.state.run
-    if run is None or run.claim is None or not isinstance(o.local, Attempting):
+    if not isinstance(o.local, Attempting) or o.local.ending:
         return None
+    if run is None or run.claim is None or run.claim.nonce != o.local.nonce:
+        return CancelAttempt(o.local.nonce, "its claim is not ours any more")
     if o.head.subject == run.subject:
         return None
     if o.pipeline.newer_commit is NewerCommit.SUPERSEDE:
@@ -532,13 +537,14 @@ def _clear_up(o: Observation) -> Step | None:
     change, tip, pull = o.ledger.state.change, o.proposal.tip, o.proposal.pull_request
     if change is None or change.state is ChangeState.PROPOSED or not change.branch or tip is None:
         return None
-    if tip not in (change.commit, change.replaces):
+    key = f"kept/{change.branch}/{tip}"
+    if tip not in (change.commit, change.replaces) or key in o.told:
         return None
     if pull is not None and pull.state is PullRequestState.OPEN:
         reason = change.reason or "its content is on the branch already"
         step = _status(o, change.commit, StatusState.FAILURE, f"withdrawn: {reason}")
         return step or ClosePullRequest(pull.number, reason)
-    return DeleteBranch(change.branch, tip)
+    return DeleteBranch(change.branch, tip, key)
 
 
 def _foreign(o: Observation, change: Change) -> bool:
@@ -604,12 +610,22 @@ def _rejected_again(o: Observation) -> Step | None:
     state, run = o.ledger.state, o.ledger.state.run
     if state.hold is not None or (state.request is not None and state.request.fresh):
         return None
-    if run is None or run.subject.tree == o.head.subject.tree or run.state is RunState.CLAIMED:
+    if run is None or run.state is RunState.CLAIMED:
+        return None
+    if run.subject.tree == o.head.subject.tree and not _reverted_already(o):
         return None
     for no in state.rejected:
         if no.tree == o.head.subject.tree and no.plan == o.head.subject.plan:
             return _hold(o, f"{o.head.written_by} wrote a tree again that was rejected here: {no.reason}")
     return None
+
+
+def _reverted_already(o: Observation) -> bool:
+    """Whether our last change took just this tree away, and what it brought back has not come to run since."""
+    change, subject = o.ledger.state.change, o.head.subject
+    if change is None or change.kind is not ChangeKind.REVERT or change.state is not ChangeState.SETTLED:
+        return False
+    return _revert_due(o) and change.base_tree == subject.tree and change.plan == subject.plan
 
 
 def _revert_impossible(o: Observation) -> Step | None:
@@ -641,7 +657,7 @@ def _claim_run(o: Observation) -> Step | None:
     if o.sync.state is SyncState.WAITING:
         return Stay(f"waiting for the sync: {o.sync.detail}", syncing=True)
     if not o.room:
-        return Stay("waiting for a free place among the concurrent runs", busy=True)
+        return Stay("waiting for a free place among the concurrent runs", busy=True, queued=True)
     extended = run is not None and new.id == run.id
     if extended and new.fingerprint != o.sync.fingerprint:
         new = _new_run(o, Cause.SYNC, Evidence(), notes=("the same tree runs with another fingerprint",))

@@ -138,9 +138,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Attempting:
-    """An attempt under this nonce is being carried out in this process."""
+    """An attempt under this nonce is being carried out in this process; `ending`: it has been told to end."""
 
     nonce: str
+    ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,8 @@ class Stay:
     """Whether something of ours is under way (an attempt, a takeover's patience): `once` goes on waiting."""
     syncing: bool = False
     """Whether it is the syncer that is waited for."""
+    queued: bool = False
+    """Whether it waits for what others of this process take from as well: pushes, places among the concurrent runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,10 +302,11 @@ class ClosePullRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeleteBranch:
-    """Delete our head branch of a change that is over."""
+    """Delete our head branch of a change that is over; a server that keeps branches is asked once per process."""
 
     branch: str
     tip: CommitId
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

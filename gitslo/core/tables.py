@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitslo.core.escape import code, markdown, plain
-from gitslo.core.figures import UNKNOWN, count, duration, e_value, quantity, rate
-from gitslo.model import AttemptEvidence, Finding, LoadSummary, Verdict
+from gitslo.core.figures import UNKNOWN, count, duration, e_value, is_latency, quantity, rate, share
+from gitslo.model import AttemptEvidence, Fidelity, Finding, LoadClock, LoadHistogram, LoadSummary, Verdict
 
-__all__ = ["FINDING_COLUMNS", "decided_by", "finding_rows", "load_table", "text_table", "verdict_table"]
+__all__ = ["FINDING_COLUMNS", "decided_by", "finding_rows", "load_table", "text_table", "verdict_table", "worth"]
 
 FINDING_COLUMNS = (
     "objective",
@@ -30,6 +30,18 @@ FINDING_COLUMNS = (
 _LOAD_COLUMNS = ("load", "attempt", "requests", "errors", "planned", "achieved", "p50", "p90", "p95", "p99", "p99.9")
 _LOAD_COLUMNS_END = ("max", "own lag p99")
 _SHOWN_ERRORS = 4
+_TOO_FEW = "too few"
+_CLOCKS = {
+    LoadClock.SCHEDULED: "response times from when each request was due",
+    LoadClock.RELEASED: "response times from when a request was released, not from when it was due",
+    LoadClock.SENT: "response times from when a request was sent, not from when it was due",
+}
+_HISTOGRAMS = {
+    LoadHistogram.HDR: "counted by value",
+    LoadHistogram.BUCKETS: "told in ranges",
+    LoadHistogram.SAMPLES: "told one by one",
+    LoadHistogram.PERCENTILES: "told as quantiles only",
+}
 
 
 def finding_rows(findings: Sequence[Finding]) -> tuple[tuple[str, ...], ...]:
@@ -39,7 +51,7 @@ def finding_rows(findings: Sequence[Finding]) -> tuple[tuple[str, ...], ...]:
             finding.objective,
             finding.phase.value,
             finding.verdict.value if finding.decides else f"{finding.verdict.value} (report only)",
-            quantity(finding.measured, finding.objective),
+            _measured(finding),
             "none" if finding.limit is None else quantity(finding.limit, finding.objective),
             count(finding.total),
             count(finding.bad) + (f" ({count(finding.late)} by our own lag)" if finding.late else ""),
@@ -49,6 +61,13 @@ def finding_rows(findings: Sequence[Finding]) -> tuple[tuple[str, ...], ...]:
         )
         for finding in findings
     )
+
+
+def _measured(finding: Finding) -> str:
+    """What was measured. Few requests may have no such quantile and decide the objective by counting all the same."""
+    if finding.measured is None and finding.total and is_latency(finding.objective):
+        return _TOO_FEW
+    return quantity(finding.measured, finding.objective)
 
 
 def decided_by(finding: Finding) -> str:
@@ -105,9 +124,20 @@ def _load_row(attempt: int, load: LoadSummary) -> list[str]:
         _errors(load.errors),
         rate(load.planned_rate),
         rate(load.achieved_rate),
-        *("too few" if value is None else duration(value) for value in quantiles),
+        *(_TOO_FEW if value is None else duration(value) for value in quantiles),
         duration(load.schedule_lag_p99),
     ]
+
+
+def worth(fidelity: Fidelity) -> str:
+    """What an engine's figures are worth, as one line of raw text."""
+    parts = [
+        f"{_CLOCKS[fidelity.clock]}, {_HISTOGRAMS[fidelity.histogram]}, within {share(fidelity.max_rel_error)}",
+        "open loop" if fidelity.open_loop else "closed loop",
+        f"{count(fidelity.drops)} requests never sent" if fidelity.drops else "",
+        "" if fidelity.mergeable else "not to be added up",
+    ]
+    return f"{fidelity.engine or 'gitslo'}: " + "; ".join(part for part in parts if part)
 
 
 def _errors(errors: Sequence[tuple[str, int]]) -> str:

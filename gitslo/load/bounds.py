@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from gitslo.errors import Problem, Refused
-from gitslo.load.request import render
 from gitslo.load.schedule import Schedule, interleave
 from gitslo.model import Ceilings, Seconds, TargetScheme
 from gitslo.ports import LoadJob
@@ -16,29 +15,28 @@ LEAST_DRAIN = Seconds(1.0)
 """What a deadline must leave beside one time-out, so that a load can be drained and told of."""
 
 
-def check(job: LoadJob, ceilings: Ceilings, allowed: Callable[[str], bool], *, closed: bool) -> None:
+def check(job: LoadJob, ceilings: Ceilings, allowed: Callable[[str], bool]) -> None:
     """Hold a job against the operator's bounds and against what this engine can do.
 
     Args:
         job: the job.
         ceilings: none may be exceeded.
         allowed: whether a host, as the plan writes it, may be called.
-        closed: a closed loop has no rate.
 
     Raises:
         Refused: with everything that is wrong; a ceiling is named as the operator's file names it.
     """
-    if job.target.scheme is not TargetScheme.HTTP:
-        raise Refused(Problem(f"load over {job.target.scheme.value} is not in this version (http and https are)"))
-    if not allowed(job.target.host):
-        raise Refused(
-            Problem(f"the host {job.target.host!r} is not allowed as a target", hint="the operator's file allows hosts")
-        )
-    problems = [*_over(job, ceilings, closed=closed), *_senseless(job)]
+    wanted = TargetScheme.GRPC if job.section.calls else TargetScheme.HTTP
+    if job.target.scheme is not wanted:
+        raise Refused(Problem(f"load {job.section.name!r} needs {wanted} and its target speaks {job.target.scheme}"))
+    for host in (job.target.host, *([job.target.resolve[0]] if job.target.resolve else ())):
+        if not allowed(host):
+            raise Refused(
+                Problem(f"the host {host!r} is not allowed as a target", hint="the operator's file allows hosts")
+            )
+    problems = [*_over(job, ceilings, closed=job.closed), *_senseless(job)]
     if problems:
         raise Refused(*(Problem(f"load {job.section.name!r}: {problem}") for problem in problems))
-    for endpoint in job.section.endpoints:
-        render(endpoint, job.target, job.run_id)
 
 
 def _over(job: LoadJob, ceilings: Ceilings, *, closed: bool) -> Iterator[str]:
@@ -61,11 +59,11 @@ def _senseless(job: LoadJob) -> Iterator[str]:
         yield "the time-out must be positive"
     elif job.deadline < section.timeout + LEAST_DRAIN:
         yield f"the deadline of {job.deadline:g} s leaves no time to drain a time-out of {section.timeout:g} s"
-    names = {endpoint.name for endpoint in section.endpoints}
+    names = {endpoint.name for endpoint in section.requests}
     for objective in job.objectives:
         if objective.endpoint is not None and objective.endpoint not in names:
             yield f"the objective {objective.text!r} names no endpoint of this load"
     try:
-        interleave([endpoint.weight for endpoint in section.endpoints])
+        interleave([endpoint.weight for endpoint in section.requests])
     except ValueError as error:
         yield str(error)

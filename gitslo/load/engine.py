@@ -4,7 +4,7 @@ The engine checks the job against the operator's bounds, starts the workers, giv
 they report, and sees to it that none of them outlives the call.
 
 Invariants
-- A worker is in a process group of its own, holds our pipe, and is dead when `run` returns or raises.
+- No worker is alive when `run` returns or raises.
 - A host that is not allowed is never resolved (`bounds`), and splitting a job over workers never stretches a ceiling.
 - Reports replace and ends are complete, so a merged result is the plain sum of the shards.
 - When a shard is lost nothing can be decided any more, so the others are stopped at once.
@@ -15,62 +15,86 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import queue
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import IO
+from collections.abc import Callable, Iterator, Mapping
 
-from gitslo.errors import Retry
+from gitslo.errors import Problem, Refused, Retry
+from gitslo.load.abort import Watch
+from gitslo.load.addresses import resolved
 from gitslo.load.bounds import check
-from gitslo.load.messages import Assignment, End, Limit, Line, Ready, Report, Start, decode, encode
-from gitslo.load.results import LoadDetail, Merger
+from gitslo.load.crew import Crew
+from gitslo.load.detail import LoadDetail
+from gitslo.load.dial import prepared
+from gitslo.load.messages import Assignment, Authorize, Limit
+from gitslo.load.prepared import PreparedMethod, prepare
+from gitslo.load.results import Merger
 from gitslo.load.schedule import Schedule
-from gitslo.model import ByteCount, Ceilings, Metric
-from gitslo.ports import LoadJob, LoadResult, LoadSnapshot
+from gitslo.load.tls import context
+from gitslo.load.workers import chosen, cores
+from gitslo.model import ByteCount, Call, Ceilings, Metric, Seconds, Target, TlsSettings
+from gitslo.ports import Authorization, LoadJob, LoadResult, LoadSnapshot, MethodSchemas, TargetAccess, TlsMaterial
 
-__all__ = ["LoadDetail", "ProcessLoadEngine"]
+__all__ = ["LoadDetail", "NoAccess", "ProcessLoadEngine"]
 
-_READY_WITHIN = 15.0
-_START_AHEAD = 0.02
-"""Seconds between telling the workers and the start, so that all of them have heard."""
-_GRACE = 2.0
-"""Seconds after a deadline of a worker after which the engine stops believing in it."""
-_LEAST_IN_FLIGHT = 1000
-_TAIL = 2000
-_ENVIRONMENT = (
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "PATH",
-    "PYTHONPATH",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TMPDIR",
-    "VIRTUAL_ENV",
-)
-"""What a worker inherits: nothing that could be a credential."""
+_LEAST_IN_FLIGHT, _MOST_IN_FLIGHT = 1000, 200_000
+"""What bounds the engine's own choice; the upper one is about 30 MB of waiting arrivals."""
+_AGAIN = 5.0
+"""Seconds after which a fresh authorization is asked for once more where there was none."""
+
+
+class NoAccess:
+    """A `ports.TargetAccess` for whoever has no operator's file: no certificates, no identities, no variables."""
+
+    def tls(self, target: Target) -> TlsMaterial:
+        """Nothing, where nothing is asked for.
+
+        Raises:
+            Refused: the target's settings name something.
+        """
+        if target.settings != TlsSettings(
+            server_name=target.settings.server_name, min_version=target.settings.min_version
+        ):
+            raise Refused(Problem(f"the target `{target.name}` names certificates, and there are none here"))
+        return TlsMaterial()
+
+    def authorize(self, target: Target) -> Authorization | None:
+        """Nothing, where nothing is asked for.
+
+        Raises:
+            Refused: the target names an identity.
+        """
+        if target.auth:
+            raise Refused(Problem(f"there is no identity `{target.auth}` here"))
+        return None
+
+    def environment(self) -> Mapping[str, str]:
+        """None."""
+        return {}
 
 
 class ProcessLoadEngine:
     """Sends load from `python -m gitslo.load.worker` processes."""
 
-    def __init__(self, ceilings: Ceilings, allowed: Callable[[str], bool], *, closed: bool = False) -> None:
+    def __init__(
+        self,
+        ceilings: Ceilings,
+        allowed: Callable[[str], bool],
+        access: TargetAccess | None = None,
+        schemas: MethodSchemas | None = None,
+    ) -> None:
         """Bind the operator's bounds.
 
         Args:
             ceilings: no job may exceed them.
             allowed: whether a host, as the plan writes it, may be called.
-            closed: ignore rates: every connection sends as soon as it has been answered, for the stages' duration.
-                Says what a target can take, never how it fares under a load that does not wait for it.
+            access: certificates, identities and variables; None: there are none.
+            schemas: finds the types of gRPC methods; None: only calls that need none can be made.
         """
         self._ceilings = ceilings
         self._allowed = allowed
-        self._closed = closed
+        self._access = access or NoAccess()
+        self._schemas = schemas
 
     def run(self, job: LoadJob, on_snapshot: Callable[[LoadSnapshot], bool]) -> LoadResult:
         """Carry out the job; see `ports.LoadEngine`.
@@ -83,35 +107,90 @@ class ProcessLoadEngine:
 
     def measure(self, job: LoadJob, on_snapshot: Callable[[LoadSnapshot], bool]) -> LoadDetail:
         """Like `run`, with the histograms that only people ask for."""
-        check(job, self._ceilings, self._allowed, closed=self._closed)
-        addresses = _resolved(job)
-        merger = Merger(job, closed=self._closed)
-        crew = _Crew(self._assignments(job, addresses))
+        check(job, self._ceilings, self._allowed)
+        tls = self._access.tls(job.target)
+        if job.target.tls:
+            context(job.target, tls, "h2")  # so that what cannot be used is refused before any process is there
+        authorization = self._access.authorize(job.target)
+        methods = self._methods(job, tls)
+        merger = Merger(job)
+        assignments = self._assignments(job, tls, authorization, methods)
+        prepared(assignments[0])  # as above
+        crew = Crew(assignments)
+        watch = Watch(job.section.abort)
         try:
             crew.start()
-            stopped = False
-            while crew.busy:
-                crew.hear(merger)
-                if crew.lost and not stopped:
-                    crew.stop()
-                    stopped = True
-                snapshot = merger.snapshot(crew.reporting)
-                if snapshot is not None and not on_snapshot(snapshot) and not stopped:
-                    crew.stop()
-                    stopped = True
+            with self._refreshed(job.target, authorization, crew):
+                going = True
+                while crew.busy:
+                    crew.hear(merger)
+                    snapshot = merger.snapshot(crew.reporting)
+                    goes_on = not crew.lost and (
+                        snapshot is None or (on_snapshot(snapshot) and watch.goes_on(snapshot))
+                    )
+                    if going and not goes_on:
+                        crew.stop()
+                        going = False
         finally:
             crew.kill()
         if not merger.ends:
             raise Retry(f"no load worker came through: {'; '.join(crew.lost)}")
-        return merger.detail(crew.lost)
+        return merger.detail(crew.lost, watch.why, started=crew.started, workers=len(assignments))
 
-    def _assignments(self, job: LoadJob, addresses: tuple[tuple[str, int], ...]) -> tuple[Assignment, ...]:
+    def _methods(self, job: LoadJob, tls: TlsMaterial) -> tuple[PreparedMethod, ...]:
+        if not job.section.calls:
+            return ()
+
+        def find(call: Call) -> bytes:
+            if self._schemas is None:
+                raise Refused(Problem(f"the types of {call.method} are not known here"))
+            return self._schemas.descriptors(job.target, job.target.resolve or job.address, call, tls)
+
+        return prepare(job.section, self._access.environment(), find)
+
+    @contextlib.contextmanager
+    def _refreshed(self, target: Target, first: Authorization | None, crew: Crew) -> Iterator[None]:
+        """Meanwhile, workers get a fresh Authorization before theirs runs out; requests never wait for one."""
+        if first is None or first.fresh_for is None:
+            yield
+            return
+        over = threading.Event()
+
+        def refresh(fresh_for: float | None) -> None:
+            while fresh_for is not None and not over.wait(fresh_for):
+                try:
+                    found = self._access.authorize(target)
+                except (Retry, Refused):
+                    fresh_for = _AGAIN  # the present one stays in use: that it is too old shows in the answers
+                    continue
+                if found is None:
+                    return
+                crew.tell(Authorize(found.value))
+                fresh_for = found.fresh_for
+
+        thread = threading.Thread(target=refresh, args=(first.fresh_for,), name="authorization", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _assignments(
+        self, job: LoadJob, tls: TlsMaterial, authorization: Authorization | None, methods: tuple[PreparedMethod, ...]
+    ) -> tuple[Assignment, ...]:
         section, ceilings = job.section, self._ceilings
-        names = [endpoint.name for endpoint in section.endpoints]
+        names = [request.name for request in section.requests]
+        host, port = job.target.resolve or job.address
+        addresses = () if job.unix else resolved(host, port)
         peak = Schedule(section.stages).peak
+        streams = section.streams if job.target.multiplexed else 1
         connections = section.connections or ceilings.connections
-        in_flight = section.max_in_flight or max(_LEAST_IN_FLIGHT, math.ceil(2.0 * peak * section.timeout))
-        workers = max(1, min(job.workers, connections, in_flight))
+        in_flight = section.max_in_flight or min(
+            _MOST_IN_FLIGHT, max(_LEAST_IN_FLIGHT, math.ceil(2.0 * peak * section.timeout))
+        )
+        workers = job.workers or chosen(peak, cores(), closed=job.closed)
+        workers = max(1, min(workers, connections, in_flight))
         limits = tuple(
             Limit(
                 endpoint=None if objective.endpoint is None else names.index(objective.endpoint),
@@ -123,172 +202,33 @@ class ProcessLoadEngine:
         def share(whole: int, shard: int) -> int:
             return whole // workers + (shard < whole % workers)
 
+        now = time.monotonic()
         return tuple(
             Assignment(
                 shard=shard,
                 shards=workers,
                 parent=os.getpid(),
                 run_id=job.run_id,
+                section=section,
                 target=job.target,
+                tls=tls,
+                authorization="" if authorization is None else authorization.value,
+                environment=tuple(self._access.environment().items()),
+                methods=methods,
                 addresses=addresses,
-                endpoints=section.endpoints,
-                stages=section.stages,
-                expect=tuple(sorted(section.expect)),
-                timeout=section.timeout,
-                judged=tuple((start, end) for _, start, end in job.judged),
+                name=(host, port) if addresses and addresses[0][0] != host else None,
+                unix=job.unix,
+                judged=tuple((Seconds(start), Seconds(end)) for _, start, end in job.judged),
                 limits=limits,
-                closed=self._closed,
-                warm=share(connections, shard) if self._closed else 1 + math.ceil(peak / 50 / workers),
+                closed=job.closed,
+                count=share(job.count, shard) if job.closed and job.count is not None else job.count,
+                seed=job.seed,
+                warm=share(connections, shard) if job.closed else 1 + math.ceil(peak / 50 / streams / workers),
                 connections=share(connections, shard),
                 max_in_flight=share(in_flight, shard),
                 max_bytes=ByteCount(ceilings.bytes // workers),
                 deadline=job.deadline,
+                expires=now + job.deadline if job.expires is None else min(job.expires, now + job.deadline),
             )
             for shard in range(workers)
         )
-
-
-def _resolved(job: LoadJob) -> tuple[tuple[str, int], ...]:
-    host, port = job.address
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise Retry(f"the address of {host!r} is not known: {error.strerror or error}") from error
-    return tuple(dict.fromkeys((str(entry[4][0]), port) for entry in found))
-
-
-class _Worker:
-    """One worker process as the engine sees it."""
-
-    def __init__(self, assignment: Assignment, heard: queue.SimpleQueue[tuple[int, Line | None]]) -> None:
-        self.shard = assignment.shard
-        self.running = True
-        self.noise = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gitslo.load.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-        )
-        self._heard = heard
-        self._reader = threading.Thread(target=self._listen, name=f"load-worker-{self.shard}", daemon=True)
-        self._reader.start()
-        self.tell(assignment)
-
-    def tell(self, line: Line) -> None:
-        """Say something; that nobody listens shows as the end of its output."""
-        assert self.process.stdin is not None  # noqa: S101 - it is a pipe
-        with contextlib.suppress(OSError):
-            self.process.stdin.write(encode(line))
-            self.process.stdin.flush()
-
-    def _listen(self) -> None:
-        stream: IO[bytes] | None = self.process.stdout
-        assert stream is not None  # noqa: S101 - it is a pipe
-        for text in stream:
-            try:
-                self._heard.put((self.shard, decode(text)))
-            except ValueError:
-                self.noise = (self.noise + text.decode(errors="replace"))[-_TAIL:]
-        self._heard.put((self.shard, None))
-
-    def kill(self) -> None:
-        """End it, whatever it does, and wait until it is gone."""
-        assert self.process.stdin is not None  # noqa: S101 - it is a pipe
-        assert self.process.stdout is not None  # noqa: S101 - it is a pipe
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self._reader.join()
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
-        self.process.stdout.close()
-
-
-class _Crew:
-    """All workers of one job.
-
-    Attributes:
-        lost: a sentence for each worker that ended without a result.
-    """
-
-    def __init__(self, assignments: Sequence[Assignment]) -> None:
-        self.lost: list[str] = []
-        self._assignments = assignments
-        self._heard: queue.SimpleQueue[tuple[int, Line | None]] = queue.SimpleQueue()
-        self._workers: list[_Worker] = []
-        self._until = time.monotonic() + _READY_WITHIN
-
-    @property
-    def busy(self) -> bool:
-        """Whether a worker has not come to its end."""
-        return any(worker.running for worker in self._workers)
-
-    @property
-    def reporting(self) -> frozenset[int]:
-        """The shards that still report."""
-        return frozenset(worker.shard for worker in self._workers if worker.running)
-
-    def start(self) -> None:
-        """Start every worker, wait until all are ready, and give them their common start.
-
-        Raises:
-            Retry: one of them could not be started or died.
-        """
-        try:
-            for assignment in self._assignments:
-                self._workers.append(_Worker(assignment, self._heard))
-        except OSError as error:
-            raise Retry(f"a load worker could not be started: {error.strerror or error}") from error
-        waiting = {worker.shard for worker in self._workers}
-        while waiting:
-            shard, line = self._next()
-            if not isinstance(line, Ready):
-                noise = self._workers[shard].noise.strip().splitlines() if shard >= 0 else []
-                raise Retry(f"a load worker did not start: {noise[-1] if noise else 'no answer in time'}")
-            waiting.discard(shard)
-        at = Start(time.monotonic() + _START_AHEAD)
-        for worker in self._workers:
-            worker.tell(at)
-        self._until = time.monotonic() + max(a.deadline for a in self._assignments) + _GRACE
-
-    def _next(self) -> tuple[int, Line | None]:
-        try:
-            return self._heard.get(timeout=max(0.0, self._until - time.monotonic()))
-        except queue.Empty:
-            return -1, None
-
-    def hear(self, merger: Merger) -> None:
-        """Wait for the next word of any worker and pass it on."""
-        shard, line = self._next()
-        if shard < 0:
-            for worker in self._workers:
-                self._lose(worker, "it was silent beyond its deadline")
-        elif isinstance(line, Report):
-            merger.report(shard, line)
-        elif isinstance(line, End):
-            merger.end(shard, line)
-            self._workers[shard].running = False
-        elif line is None:
-            worker = self._workers[shard]
-            last = worker.noise.strip().splitlines()
-            self._lose(worker, last[-1] if last else f"it ended with code {worker.process.wait()}")
-
-    def _lose(self, worker: _Worker, why: str) -> None:
-        if worker.running:
-            worker.running = False
-            self.lost.append(f"load worker {worker.shard + 1} of {len(self._workers)} was lost: {why}")
-
-    def stop(self) -> None:
-        """Let every worker release nothing more and drain."""
-        for worker in self._workers:
-            if worker.running:
-                with contextlib.suppress(ProcessLookupError):
-                    worker.process.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Nothing of ours is left when this returns."""
-        for worker in self._workers:
-            worker.kill()

@@ -18,6 +18,8 @@ DELIVERED = 0.99
 """The share of the planned rate that must have been released."""
 BUSY = 0.8
 """The share of its core that a worker may use."""
+THROTTLED = 0.01
+"""The share of the time that its control groups may make a worker wait."""
 
 
 def tolerated_lag(limits: Sequence[float]) -> float:
@@ -56,7 +58,7 @@ def examine(ends: Sequence[End], lost: Sequence[str], lag_p99: float | None, tol
             reasons.append("0 requests were judged")
     for cut in sorted({end.cut for end in ends if end.cut}):
         ended = min(end.ended_at for end in ends)
-        no_pass.append(f"the load ended early, {ended:.1f} s into {ends[0].planned:.1f} s: {cut}")
+        no_pass.append(f"the load ended early, {round(ended, 1) or ended:g} s into {ends[0].planned:g} s: {cut}")
     if not closed:
         no_pass += _under_delivered(ends)
         if lag_p99 is not None and lag_p99 > tolerated:
@@ -69,6 +71,13 @@ def examine(ends: Sequence[End], lost: Sequence[str], lag_p99: float | None, tol
             for end in ends
             if end.busy > BUSY
         ]
+    if ends:
+        waited = max((end.throttled for end in ends), key=lambda each: each.seconds)  # one group has all workers
+        if waited.seconds > THROTTLED * max(end.ended_at for end in ends):
+            no_fail.append(
+                f"the generator's control group had used up its processor time {waited.times} times and had to wait "
+                f"{waited.seconds:.2f} s in all"
+            )
     for what in sorted({what for end in ends for what in end.exhausted}):
         number = sum(endpoint.hindered for end in ends for endpoint in end.endpoints)
         no_fail.append(f"the generator ran out of {what}: {number} requests were never sent")

@@ -1,26 +1,28 @@
 """Latency histograms: HDR, 1 us to the longest time that can occur, 3 significant digits. The only file with hdrh.
 
-Workers count into plain dicts of already rounded values (`fold`), which costs little beside the load; at the end each
-dict becomes one `Histogram`. Histograms of one job have one shape, so merging adds counters and loses nothing.
+Workers count into plain dicts of already rounded values (`Samples`), which costs little beside the load; at the end
+each dict becomes one `Histogram`. Histograms of one job have one shape, so merging adds counters and loses nothing.
 """
 
 from __future__ import annotations
 
 import math
+import zlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
 
+from gitslo.load.ranks import rank_interval
 from gitslo.model import Percentiles, Seconds
 
-__all__ = ["Histogram", "fold", "needed", "quantile"]
+__all__ = ["Distribution", "Histogram", "Samples", "add", "needed", "pack", "quantile", "unpack"]
 
 MICROSECONDS = 1e6
 _EXACT_BITS = 11
 """Values below 2**11 us keep every microsecond; above, 11 significant bits: that is what 3 digits mean in HDR."""
-
-_LIVE_BITS = 7
 
 
 def _rounded(value: int, bits: int) -> int:
@@ -29,21 +31,81 @@ def _rounded(value: int, bits: int) -> int:
     return value if shift <= 0 else value >> shift << shift
 
 
-def fold(samples: Iterable[float], live: dict[int, int] | None, exact: dict[int, int] | None) -> None:
-    """Count samples (seconds) as rounded microseconds; negative noise counts as 0.
+class Samples:
+    """The samples of one kind, in seconds: counted by the microsecond as they come, rounded a second later.
 
-    Args:
-        samples: seconds.
-        live: counts by value, rounded to about 1 %: enough for a live view.
-        exact: the same, as exactly as the histogram keeps them.
+    Counting is a few C calls for a whole list; rounding is a step of Python per distinct value, done a few values at a
+    time between requests, so that neither ever delays a release by more than its slice.
+
+    Attributes:
+        exact: microseconds, as exactly as a histogram keeps them -> samples; nothing of the last second yet.
     """
-    for value, number in Counter(map(int, map(MICROSECONDS.__mul__, samples))).items():
-        if exact is not None:
+
+    __slots__ = ("_before", "_keeps", "_now", "_waiting", "exact")
+
+    def __init__(self, *, keeps: bool = True) -> None:
+        """Start empty; where it does not keep, samples are for `turn` only."""
+        self.exact: dict[int, int] = {}
+        self._keeps = keeps
+        self._now: Counter[int] = Counter()
+        self._waiting: list[tuple[int, int]] = []
+        self._before: dict[int, int] = {}
+
+    def add(self, samples: Iterable[float]) -> None:
+        """Count; negative noise counts as 0."""
+        self._now.update(map(int, map(MICROSECONDS.__mul__, samples)))
+
+    def round(self, most: int) -> int:
+        """Round up to `most` distinct values of the second before; says how many it could have done beyond them."""
+        waiting, exact, before = self._waiting, self.exact, self._before
+        for _ in range(min(most, len(waiting))):
+            value, number = waiting.pop()
             key = _rounded(value, _EXACT_BITS) if value > 0 else 0
-            exact[key] = exact.get(key, 0) + number
-        if live is not None:
-            key = _rounded(value, _LIVE_BITS) if value > 0 else 0
-            live[key] = live.get(key, 0) + number
+            if self._keeps:
+                exact[key] = exact.get(key, 0) + number
+            before[key] = before.get(key, 0) + number
+            most -= 1
+        return most
+
+    def turn(self) -> dict[int, int]:
+        """A second is over: what the one before it had, as `exact` has it."""
+        self.round(len(self._waiting))
+        before, self._before = self._before, {}
+        self._waiting, self._now = list(self._now.items()), Counter()
+        return before
+
+    def finish(self) -> None:
+        """Round everything there is."""
+        self.turn()
+        self.round(len(self._waiting))
+
+
+def add(whole: dict[int, int], part: Mapping[int, int]) -> None:
+    """Add samples to others of their kind."""
+    for value, number in part.items():
+        whole[value] = whole.get(value, 0) + number
+
+
+def pack(counts: Mapping[int, int]) -> bytes:
+    """A dict of microseconds as few bytes, in a fraction of a millisecond: workers do it between requests."""
+    return zlib.compress(array("Q", [*counts, *counts.values()]).tobytes(), 1) if counts else b""
+
+
+def unpack(packed: bytes) -> dict[int, int]:
+    """What `pack` was given.
+
+    Raises:
+        ValueError: it is nothing of the kind.
+    """
+    if not packed:
+        return {}
+    words = array("Q")
+    try:
+        words.frombytes(zlib.decompress(packed))
+    except zlib.error as error:
+        raise ValueError(f"no packed counts: {error}") from error
+    half = len(words) // 2
+    return dict(zip(words[:half], words[half:], strict=True))
 
 
 def needed(p: float) -> int:
@@ -54,14 +116,35 @@ def needed(p: float) -> int:
 def quantile(counts: Mapping[int, int], p: float) -> Seconds | None:
     """The value of rank ceil(p * n), in seconds, of a dict of microseconds; None where it is empty."""
     total = sum(counts.values())
-    if not total:
-        return None
-    rank, seen = max(1, math.ceil(round(p * total, 9))), 0
+    return _at_rank(counts, max(1, math.ceil(round(p * total, 9)))) if total else None
+
+
+def _at_rank(counts: Mapping[int, int], rank: int) -> Seconds | None:
+    seen = 0
     for value in sorted(counts):
         seen += counts[value]
         if seen >= rank:
             return Seconds(value / MICROSECONDS)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Printed quantiles with what they are worth.
+
+    Attributes:
+        percentiles: the value of rank ceil(p * n); None where n < 10 / (1 - p).
+        low, high: the 95 % rank interval of each: the values between which the quantile of the population that these
+            requests are a sample of lies with 95 % confidence, whatever its distribution, if they are independent.
+            None where there is no value, and for `max`, which says nothing of any population.
+    """
+
+    percentiles: Percentiles
+    low: Percentiles
+    high: Percentiles
+
+
+_QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
 
 class Histogram:
@@ -74,7 +157,7 @@ class Histogram:
 
     @classmethod
     def of(cls, counts: Mapping[int, int], longest: Seconds) -> Histogram:
-        """The histogram of a dict that `fold` filled."""
+        """The histogram of a dict that `Samples` filled."""
         made = cls(longest)
         for value, number in counts.items():
             made._hdr.record_value(min(value, made._highest), number)
@@ -109,16 +192,23 @@ class Histogram:
             if number
         }
 
+    def distribution(self) -> Distribution:
+        """The printed quantiles with their intervals, in seconds."""
+        counts = self.counts()
+        total = sum(counts.values())
+        values: dict[str, float | None] = {"max": quantile(counts, 1.0)}
+        low: dict[str, float | None] = {}
+        high: dict[str, float | None] = {}
+        for name, p in _QUANTILES.items():
+            if total >= needed(p):
+                first, last = rank_interval(total, p)
+                values[name] = quantile(counts, p)
+                low[name], high[name] = _at_rank(counts, first), _at_rank(counts, last)
+        return Distribution(Percentiles(**values), Percentiles(**low), Percentiles(**high))
+
     def percentiles(self) -> Percentiles:
         """The printed quantiles, in seconds; None where there are too few samples, `max` wherever there is one."""
-        counts, total = self.counts(), self.total
-
-        def at(p: float) -> float | None:
-            return quantile(counts, p) if total >= needed(p) else None
-
-        return Percentiles(
-            p50=at(0.5), p90=at(0.9), p95=at(0.95), p99=at(0.99), p999=at(0.999), max=quantile(counts, 1.0)
-        )
+        return self.distribution().percentiles
 
     def quantile(self, p: float) -> Seconds | None:
         """The value of rank ceil(p * n) in seconds, however few samples there are; None without any."""

@@ -1,6 +1,7 @@
 """What the engine and its workers say to each other, one JSON document a line.
 
-Engine to worker, on standard input: an `Assignment`, then `Start`; the end of the input means that the engine is gone.
+Engine to worker, on standard input: an `Assignment`, then `Start`, then any number of `Authorize`; the end of the input
+means that the engine is gone.
 Worker to engine, on standard output: `Ready`, a `Report` about every second, at last one `End`. Everything in a report
 is either cumulative or replaces what an earlier one said, so a lost or repeated line never falsifies a sum.
 """
@@ -8,13 +9,30 @@ is either cumulative or replaces what an earlier one said, so a lost or repeated
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
-from gitslo.model import Endpoint, LoadStage, Second, StageForm, Target, TargetScheme
+from gitslo.core.codec import from_json, to_json
+from gitslo.errors import Refused
+from gitslo.load.cgroup import Throttled
+from gitslo.load.prepared import PreparedMethod
+from gitslo.load.tracing import SlowTrace
+from gitslo.model import LoadSection, Second, Target
+from gitslo.ports import TlsMaterial
 
-__all__ = ["Assignment", "Counted", "End", "EndpointEnd", "Limit", "Ready", "Report", "Start", "decode", "encode"]
+__all__ = [
+    "Assignment",
+    "Authorize",
+    "Counted",
+    "End",
+    "EndpointEnd",
+    "Finished",
+    "Limit",
+    "Ready",
+    "Report",
+    "Start",
+    "decode",
+    "encode",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +55,51 @@ class Assignment:
     Attributes:
         shard, shards: it owns arrivals i with i mod shards = shard.
         parent: process id of the engine.
-        addresses: numeric (host, port) pairs, tried in order; it connects nowhere else.
+        section: what is sent, and when.
         target: for Host, SNI and TLS.
-        expect: statuses that count as good; empty: 200 to 399.
-        timeout: seconds from the intended time.
+        tls: PEM.
+        authorization: the value of the header, empty for none; an `Authorize` replaces it.
+        environment: (name, value) of the variables that templates may name.
+        methods: the calls of the section made ready, in its order; empty for HTTP.
+        addresses: numeric (host, port) pairs; it connects nowhere else, but to what `name` stands for later.
+        name: (host, port) that is looked up again where connections have an age, or None.
+        unix: path of the socket to connect to instead; empty: none.
         judged: [from, to) stretches in seconds since the start.
         limits: one per objective, in the job's order.
-        closed: no schedule: each connection sends as soon as it has been answered, for the stages' duration.
+        closed: no schedule: each slot sends as soon as it has been answered, for the stages' duration.
+        count: arrivals after which the load ends: of the whole schedule, or of this worker's closed loop; None: never.
+        seed: of arrivals at random.
         warm: connections to open before the start; `connections` is the most that are ever open at once.
         max_in_flight: of this worker.
         max_bytes: sent and received by this worker.
         deadline: seconds from the receipt after which the process ends, whatever happens.
+        expires: seconds of CLOCK_MONOTONIC at which it ends, however late it was started.
     """
 
     shard: int
     shards: int
     parent: int
     run_id: str
+    section: LoadSection
     target: Target
+    tls: TlsMaterial
+    authorization: str
+    environment: tuple[tuple[str, str], ...]
+    methods: tuple[PreparedMethod, ...]
     addresses: tuple[tuple[str, int], ...]
-    endpoints: tuple[Endpoint, ...]
-    stages: tuple[LoadStage, ...]
-    expect: tuple[int, ...]
-    timeout: float
+    name: tuple[str, int] | None
+    unix: str
     judged: tuple[tuple[float, float], ...]
     limits: tuple[Limit, ...]
     closed: bool
+    count: int | None
+    seed: int
     warm: int
     connections: int
     max_in_flight: int
     max_bytes: int
     deadline: float
+    expires: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +107,13 @@ class Start:
     """The common start of all workers: seconds of CLOCK_MONOTONIC, which all processes of a machine share."""
 
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Authorize:
+    """From now on, requests carry this Authorization."""
+
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +138,23 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """What came to its end between two looks, about a second apart. Samples are `histogram.pack`ed.
+
+    Attributes:
+        since: seconds since the start at which the earlier look was.
+        judged: responses per endpoint.
+        others: responses of what is sent and not judged.
+        lags: schedule lags of all.
+    """
+
+    since: float
+    judged: tuple[bytes, ...]
+    others: bytes
+    lags: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A worker's look at itself.
 
@@ -106,7 +162,7 @@ class Report:
         elapsed: seconds since the start; every arrival intended before it has been released or been counted as unsent.
         sent, done, errors: cumulative requests, warm-up included.
         in_flight: released and unfinished.
-        responses, lags: what finished since the last report: (microseconds, count) with two digits, for the live view.
+        finished: in the second before the last one; None where there was none yet.
         counts: see Counted.
     """
 
@@ -115,8 +171,7 @@ class Report:
     done: int
     errors: int
     in_flight: int
-    responses: tuple[tuple[int, int], ...]
-    lags: tuple[tuple[int, int], ...]
+    finished: Finished | None
     counts: tuple[Counted, ...]
 
 
@@ -129,6 +184,7 @@ class EndpointEnd:
         unsent: never sent because the target held all connections, or let none be made.
         hindered: never sent because this machine could not (descriptors, ports, the byte ceiling).
         errors: kind -> failed requests; the unsent and hindered ones are among them.
+        examples: kind -> the first bytes of an answer that failed so.
         response, service, lag, queue: encoded histograms.
     """
 
@@ -136,6 +192,7 @@ class EndpointEnd:
     unsent: int
     hindered: int
     errors: tuple[tuple[str, int], ...]
+    examples: tuple[tuple[str, bytes], ...]
     response: str
     service: str
     lag: str
@@ -156,6 +213,9 @@ class End:
         sent, done, errors: as in Report.
         cut: why the load ended before its schedule although nobody stopped it; empty otherwise.
         exhausted: what this machine ran out of, e.g. `file descriptors`; empty for nothing.
+        throttled: what the control groups of the worker had to wait while arrivals were released.
+        finished: since the last report's.
+        slowest: judged requests that were traced, slowest first.
         counts: every second of every objective.
         endpoints: in the assignment's order.
     """
@@ -171,23 +231,21 @@ class End:
     errors: int
     cut: str
     exhausted: tuple[str, ...]
+    throttled: Throttled
+    finished: tuple[Finished, ...]
+    slowest: tuple[SlowTrace, ...]
     counts: tuple[Counted, ...]
     endpoints: tuple[EndpointEnd, ...]
 
 
-_LINES = {made.__name__: made for made in (Assignment, Start, Ready, Report, End)}
-_PARTS = {
-    "target": Target, "endpoints": Endpoint, "stages": LoadStage, "limits": Limit, "counts": Counted, "seconds": Second,
-}  # fmt: skip
-_ENUMS = {"scheme": TargetScheme, "form": StageForm}
+Line = Assignment | Start | Authorize | Ready | Report | End
 
-Line = Assignment | Start | Ready | Report | End
+_LINES: dict[str, type[Line]] = {made.__name__: made for made in (Assignment, Start, Authorize, Ready, Report, End)}
 
 
 def encode(line: Line) -> bytes:
     """One line, with its end."""
-    document = {"is": type(line).__name__, **_plain(line)}
-    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+    return json.dumps({"is": type(line).__name__, "says": to_json(line)}, separators=(",", ":")).encode() + b"\n"
 
 
 def decode(text: bytes) -> Line:
@@ -198,38 +256,6 @@ def decode(text: bytes) -> Line:
     """
     try:
         document = json.loads(text)
-        made: Line = _made(_LINES[document.pop("is")], document)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no message of a load worker: {error!r}") from error
-    return made
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    return {field.name: _plain_value(getattr(record, field.name)) for field in fields(record)}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return b64encode(value).decode("ascii")
-    if isinstance(value, tuple):
-        return [_plain_value(item) for item in value]
-    return _plain(value) if hasattr(value, "__dataclass_fields__") else value
-
-
-def _made(kind: Any, document: dict[str, Any]) -> Any:
-    return kind(**{name: _value(kind, name, value) for name, value in document.items()})
-
-
-def _value(kind: Any, name: str, value: Any) -> Any:
-    if name == "body":
-        return b64decode(value)
-    if name in _ENUMS:
-        return _ENUMS[name](value)
-    part = EndpointEnd if kind is End and name == "endpoints" else _PARTS.get(name)
-    if isinstance(value, list):
-        return tuple(_made(part, item) if part is not None else _tupled(item) for item in value)
-    return _made(part, value) if part is not None else value
-
-
-def _tupled(item: Any) -> Any:
-    return tuple(item) if isinstance(item, list) else item
+        return from_json(_LINES[document["is"]], document["says"], where="load worker")
+    except (KeyError, TypeError, Refused) as error:
+        raise ValueError(f"no message of a load worker: {error}") from error

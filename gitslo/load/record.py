@@ -16,14 +16,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from operator import sub
 
-from gitslo.load.histogram import fold
-from gitslo.load.messages import Counted, Limit
-from gitslo.model import Second
+from gitslo.load.histogram import Histogram, Samples, add, pack
+from gitslo.load.messages import Counted, EndpointEnd, Finished, Limit
+from gitslo.model import Second, Seconds
 
 __all__ = ["NEVER", "Cell", "Recorder", "Unfinished"]
 
+EXAMPLE = 200
+"""Bytes that are kept of an answer that failed."""
 NEVER = math.inf
 """For `settle`: no lag of ours made this request bad."""
 
@@ -32,7 +35,7 @@ Unfinished = tuple["Cell", float, float]
 
 
 class _Sink:
-    """The samples of one endpoint, judged or not, and what they were folded into."""
+    """The samples of one endpoint, judged or not: first lists that connections append to, then `Samples`."""
 
     __slots__ = ("direct_lag", "direct_response", "judged", "lag", "queue", "queued", "response", "service")
 
@@ -41,10 +44,35 @@ class _Sink:
         self.direct_response: list[float] = []
         self.direct_lag: list[float] = []
         self.queued: list[tuple[float, float, float]] = []
-        self.response: dict[int, int] = {}
-        self.service: dict[int, int] = {}
-        self.lag: dict[int, int] = {}
-        self.queue: dict[int, int] = {}
+        self.response = Samples(keeps=judged)
+        self.service = Samples(keeps=judged)
+        self.lag = Samples(keeps=judged)
+        self.queue = Samples(keeps=judged)
+
+    def count(self, most: int) -> None:
+        """Move up to `most` samples from each list."""
+        if self.direct_response:
+            responses, lags = self.direct_response[:most], self.direct_lag[:most]
+            del self.direct_response[: len(responses)]
+            del self.direct_lag[: len(lags)]
+            self.response.add(responses)
+            self.lag.add(lags)
+            if self.judged:
+                self.service.add(map(sub, responses, lags))
+                self.queue.add(repeat(0.0, len(lags)))
+        if self.queued:
+            taken = self.queued[:most]
+            del self.queued[: len(taken)]
+            slow, late, waited = zip(*taken, strict=True)
+            self.response.add(slow)
+            self.lag.add(late)
+            if self.judged:
+                self.service.add(map(sub, map(sub, slow, late), waited))
+                self.queue.add(waited)
+
+    def every(self) -> tuple[Samples, Samples, Samples, Samples]:
+        """All four kinds."""
+        return self.response, self.lag, self.service, self.queue
 
 
 class Cell:
@@ -52,8 +80,8 @@ class Cell:
 
     Attributes:
         at: whole seconds since the start.
-        request: the bytes.
-        head: the answer has no body whatever its header says.
+        request: the bytes, where every request of the endpoint has the same on every connection; else empty, and the
+            connection makes them.
         brisk: seconds; a good response within it is within every limit.
         add_response, add_lag: take the samples of a good, brisk, unqueued request.
         total: released so far.
@@ -61,7 +89,7 @@ class Cell:
     """
 
     __slots__ = (
-        "add_lag", "add_queued", "add_response", "at", "bad", "brisk", "endpoint", "head", "judged", "late", "limits",
+        "add_lag", "add_queued", "add_response", "at", "bad", "brisk", "endpoint", "judged", "late", "limits",
         "request", "size", "total",
     )  # fmt: skip
 
@@ -72,7 +100,6 @@ class Cell:
         self.endpoint = endpoint
         self.request = request
         self.size = len(request)
-        self.head = request.startswith(b"HEAD ")
         self.judged = sink.judged
         self.limits = limits
         self.brisk = brisk
@@ -85,9 +112,16 @@ class Cell:
 
 
 class Recorder:
-    """All counts and samples of one worker."""
+    """All counts and samples of one worker.
+
+    Attributes:
+        requests: per endpoint, the bytes that `Cell.request` has; fresh cells take the present ones.
+        examples: per endpoint, what the first failure of each kind looked like: the answer's first bytes.
+    """
 
     def __init__(self, requests: Sequence[bytes], limits: Sequence[Limit], timeout: float) -> None:
+        self.requests = list(requests)
+        self.examples: list[dict[str, bytes]] = [{} for _ in requests]
         self.timeout = timeout
         self.errors = 0
         self.kinds: list[dict[str, int]] = [{} for _ in requests]
@@ -95,9 +129,6 @@ class Recorder:
         self.hindered = [0 for _ in requests]
         self.unsent_total = 0
         self.sinks = [{judged: _Sink(judged) for judged in (False, True)} for _ in requests]
-        self.live_responses: dict[int, int] = {}
-        self.live_lags: dict[int, int] = {}
-        self._bytes = requests
         self._marks = [timeout if limit.above is None else limit.above for limit in limits]
         self._limits = [
             [(index, mark) for index, mark in enumerate(self._marks) if limits[index].endpoint in {None, endpoint}]
@@ -114,7 +145,7 @@ class Recorder:
         self._released_before, self._sent_before = self.released, self.sent_bytes
         made = [
             Cell(at, index, request, limits, min([self.timeout, *(mark for _, mark in limits)]), sinks[judged])
-            for index, (request, limits, sinks) in enumerate(zip(self._bytes, self._limits, self.sinks, strict=True))
+            for index, (request, limits, sinks) in enumerate(zip(self.requests, self._limits, self.sinks, strict=True))
         ]
         self._cells.setdefault(at, []).extend(made)
         self._latest = made
@@ -130,7 +161,9 @@ class Recorder:
         """The bytes of their requests; those that were never sent are among them."""
         return self._sent_before + sum(cell.total * cell.size for cell in self._latest)
 
-    def settle(self, cell: Cell, response: float, lag: float, queue: float, kind: str, own: float | None) -> None:
+    def settle(
+        self, cell: Cell, response: float, lag: float, queue: float, kind: str, own: float | None, example: bytes = b""
+    ) -> None:
         """Count a finished request that was sent.
 
         Args:
@@ -138,11 +171,14 @@ class Recorder:
             response, lag, queue: seconds.
             kind: why it failed, or empty for a good status (which may still be too slow).
             own: seconds it would have taken without our lag; NEVER where lag is no excuse; None: `response - lag`.
+            example: the first bytes of the answer, for people.
         """
         if own is None:
             own = response - lag
         if not kind and response > self.timeout:
             kind = "timeout"
+        if kind and kind not in self.examples[cell.endpoint]:
+            self.examples[cell.endpoint][kind] = example
         stands = self.timeout if kind == "timeout" else response
         cell.add_queued((stands, lag, queue))
         self._count(cell, response, kind, own)
@@ -161,8 +197,8 @@ class Recorder:
         sink = self.sinks[cell.endpoint][cell.judged]
         if cell.judged:
             (self.hindered if hindered else self.unsent)[cell.endpoint] += 1
-        fold((self.timeout,), self.live_responses, sink.response if cell.judged else None)
-        fold((lag,), self.live_lags, sink.lag if cell.judged else None)
+        sink.response.add((self.timeout,))
+        sink.lag.add((lag,))
         self._count(cell, self.timeout, kind, 0.0 if excused else NEVER)
 
     def _count(self, cell: Cell, response: float, kind: str, own: float) -> None:
@@ -178,31 +214,30 @@ class Recorder:
                 kinds = self.kinds[cell.endpoint]
                 kinds[kind] = kinds.get(kind, 0) + 1
 
-    def fold(self, most: int) -> None:
-        """Move up to `most` samples of every kind from the lists into the histograms."""
+    def fold(self, samples: int, values: int) -> None:
+        """Count up to so many samples from each list, and round up to so many distinct values in all."""
         for sinks in self.sinks:
             for sink in sinks.values():
-                if sink.direct_response:
-                    responses, lags = sink.direct_response[:most], sink.direct_lag[:most]
-                    del sink.direct_response[: len(responses)]
-                    del sink.direct_lag[: len(lags)]
-                    self._fold(sink, responses, lags, None)
-                if sink.queued:
-                    taken = sink.queued[:most]
-                    del sink.queued[: len(taken)]
-                    self._fold(sink, *(list(column) for column in zip(*taken, strict=True)))
+                sink.count(samples)
+                for each in sink.every():
+                    if values > 0:
+                        values = each.round(values)
 
-    def _fold(self, sink: _Sink, responses: list[float], lags: list[float], queues: list[float] | None) -> None:
-        fold(responses, self.live_responses, sink.response if sink.judged else None)
-        fold(lags, self.live_lags, sink.lag if sink.judged else None)
-        if sink.judged:
-            sent = map(sub, responses, lags)
-            if queues is None:
-                sink.queue[0] = sink.queue.get(0, 0) + len(lags)
-            else:
-                fold(queues, None, sink.queue)
-                sent = map(sub, sent, queues)
-            fold(sent, None, sink.service)
+    def turn(self, since: float) -> Finished:
+        """A second is over: what the one before it, which began at `since`, had."""
+        judged: list[bytes] = []
+        others: dict[int, int] = {}
+        lags: dict[int, int] = {}
+        for sinks in self.sinks:
+            for sink in sinks.values():
+                sink.count(len(sink.direct_response) + len(sink.queued))
+                responses, late, *_ = [each.turn() for each in sink.every()]
+                add(lags, late)
+                if sink.judged:
+                    judged.append(pack(responses))
+                else:
+                    add(others, responses)
+        return Finished(since, tuple(judged), pack(others), pack(lags))
 
     def counted(self, elapsed: float, now: float, unfinished: Iterable[Unfinished]) -> tuple[Counted, ...]:
         """The seconds, per objective, whose watermark has passed and that are new or may have changed.
@@ -252,4 +287,19 @@ class Recorder:
         """Judged arrivals of one endpoint."""
         return sum(
             cell.total for cells in self._cells.values() for cell in cells if cell.judged and cell.endpoint == endpoint
+        )
+
+    def endpoint_end(self, endpoint: int) -> EndpointEnd:
+        """The judged requests of one endpoint, once `turn` has been called twice after the last one."""
+        sink, longest = self.sinks[endpoint][True], Seconds(self.timeout)
+        return EndpointEnd(
+            requests=self.judged_requests(endpoint),
+            unsent=self.unsent[endpoint],
+            hindered=self.hindered[endpoint],
+            errors=tuple(self.kinds[endpoint].items()),
+            examples=tuple((kind, example[:EXAMPLE]) for kind, example in self.examples[endpoint].items()),
+            response=Histogram.of(sink.response.exact, longest).encoded(),
+            service=Histogram.of(sink.service.exact, longest).encoded(),
+            lag=Histogram.of(sink.lag.exact, longest).encoded(),
+            queue=Histogram.of(sink.queue.exact, longest).encoded(),
         )

@@ -8,32 +8,37 @@ reports) is done in short ticks between them.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
 
+from gitslo.load.addresses import Addresses
+from gitslo.load.cgroup import Throttled, groups, throttled
+from gitslo.load.dial import dialler, prepared, wires
 from gitslo.load.health import tolerated_lag
-from gitslo.load.histogram import Histogram
-from gitslo.load.http1 import Connection, Pool
-from gitslo.load.messages import Assignment, End, EndpointEnd, Line, Report
+from gitslo.load.messages import Assignment, Authorize, End, Finished, Line, Report
+from gitslo.load.pool import Carrier, Pool
 from gitslo.load.record import Cell, Recorder
-from gitslo.load.request import render
-from gitslo.load.schedule import Schedule, interleave
+from gitslo.load.schedule import interleave, schedule_of
 from gitslo.load.timer import DeadlineTimer
-from gitslo.model import Seconds
 
 __all__ = ["Shard"]
 
 TICK = 0.01
 STALL = 0.005
 """Ticks later than this by more mean that the process stood still: uvloop's own timers are 1 ms."""
-SLICE = 512
-"""Samples folded per tick and list: about 0.2 ms."""
+SLICE = 2048
+"""Samples counted per tick and list: about 0.5 ms."""
+VALUES = 512
+"""Distinct values rounded per tick: about 0.2 ms."""
 CHUNK = 1024
 """Arrivals computed at a time: about 0.1 ms."""
 NAP = 0.0001
-"""The shortest sleep between releases: above 10,000 arrivals/s they go out in small groups, which costs a third of the
-processor time and at most this much schedule lag."""
+"""The shortest sleep between releases, in seconds: above 10,000 arrivals/s they go out in small groups, which costs a
+third of the processor time and at most this much schedule lag."""
+BRISK, LONGER_NAP = 20_000.0, 0.0002
+"""Arrivals/s of one worker above which it sleeps longer, because waking up is most of what an arrival costs there."""
 MARGIN = 0.5
 """Seconds before the deadline by which everything must be settled, so that the result can still be written."""
 
@@ -50,20 +55,20 @@ class Shard:
     def __init__(self, assignment: Assignment, received: float, tell: Callable[[Line], None]) -> None:
         self.finished = asyncio.Event()
         self._a = assignment
+        self._section = section = assignment.section
         self._tell = tell
-        self._deadline = received + assignment.deadline
-        requests = [render(endpoint, assignment.target, assignment.run_id) for endpoint in assignment.endpoints]
-        self._recorder = Recorder(requests, assignment.limits, assignment.timeout)
-        tolerance = tolerated_lag(
-            [assignment.timeout if limit.above is None else limit.above for limit in assignment.limits]
-        )
-        self.pool = Pool(assignment, self._recorder, tolerance)
-        self._schedule = Schedule(assignment.stages)
-        pattern = interleave([endpoint.weight for endpoint in assignment.endpoints])
+        self._deadline = min(received + assignment.deadline, assignment.expires)
+        self._sources = prepared(assignment)
+        self._recorder = Recorder(wires(assignment, self._sources), assignment.limits, section.timeout)
+        self.pool = self._pool()
+        self._schedule = schedule_of(section.stages, section.arrivals, assignment.seed, assignment.count)
+        pattern = interleave([request.weight for request in section.requests])
         count = len(pattern)
         # Our arrivals are shard, shard + shards, ...: their endpoints repeat with this period.
         self._order = cycle([pattern[(assignment.shard + k * assignment.shards) % count] for k in range(count)])
         self._edges = sorted({edge for stretch in assignment.judged for edge in stretch})
+        self._nap = NAP if self._schedule.peak < BRISK * assignment.shards else LONGER_NAP
+        self._left = math.inf if assignment.count is None else assignment.count
         self._due: list[float] = []
         self._chunks: Iterator[list[float]] = iter(())
         self._cells: list[Cell] = []
@@ -73,7 +78,30 @@ class Shard:
         self._ended_at = 0.0
         self._cut = ""
         self._busy = 0.0
+        self._throttled = Throttled()
         self._second_end = -1.0
+        self._looks: tuple[float | None, float] = (None, 0.0)
+
+    def _pool(self) -> Pool:
+        a, section = self._a, self._section
+        expect = section.expect or range(200, 400)
+        limits = [section.timeout if limit.above is None else limit.above for limit in a.limits]
+        # Connections with an age are what a name that moves is for: they are looked up as often.
+        addresses = Addresses((a.unix,) if a.unix else a.addresses, a.name, section.connection_age or 0.0)
+        return Pool(
+            self._recorder,
+            addresses,
+            dialler(a, self._sources),
+            self._sources,
+            good=bytes(status in expect for status in range(1000)),
+            connections=a.connections,
+            streams=section.streams if a.target.multiplexed else 1,
+            max_in_flight=a.max_in_flight,
+            timeout=section.timeout,
+            connect_timeout=min(section.timeout, section.connect_timeout or math.inf),
+            age=section.connection_age,
+            tolerance=tolerated_lag(limits),
+        )
 
     # ------------------------------------------------------------ start and stop
 
@@ -83,9 +111,11 @@ class Shard:
         self._loop = asyncio.get_running_loop()
         self._timer = DeadlineTimer()
         self._cpu0 = time.process_time()
+        self._groups = groups()
+        self._throttled0 = throttled(self._groups)
         self._tick_due = clock() + TICK
         self._reports = 1
-        self._last_release = self._deadline - self._a.timeout - MARGIN - at
+        self._last_release = self._deadline - self._section.timeout - MARGIN - at
         self._loop.call_later(TICK, self._tick)
         if self._a.closed:
             self._loop.call_later(max(0.0, at - clock()), self._start_closed)
@@ -93,6 +123,12 @@ class Shard:
             self._chunks = self._plan()
             self._loop.add_reader(self._timer.fd, self._release)
             self._release()
+
+    def authorize(self, line: Authorize) -> None:
+        """Use another Authorization from the next second on."""
+        for source in self._sources:
+            source.refresh(line.value)
+        self._recorder.requests[:] = wires(self._a, self._sources)
 
     def stop(self, cut: str = "") -> None:
         """Release nothing more; what is under way is drained."""
@@ -111,6 +147,7 @@ class Shard:
         self._close_window(now)
         self._stopped_at = now
         self._busy = (time.process_time() - self._cpu0) / max(now, 1e-3)
+        self._throttled = throttled(self._groups).since(self._throttled0)
         self._cut = cut
         self._due = []
         self._chunks = iter(())
@@ -139,9 +176,9 @@ class Shard:
 
     def _release(self) -> None:
         """Release every arrival that is due, each with its own intended time, and set the timer for the next."""
-        due, order, send = self._due, self._order, self.pool.send
+        due, order, send, free = self._due, self._order, self.pool.send, self.pool.free
         cells = self._cells
-        now = clock()
+        began = now = clock()
         while True:
             if not due:
                 chunk = next(self._chunks, None)
@@ -151,6 +188,9 @@ class Shard:
                 due = self._due = chunk
                 cells = self._cells
                 now = clock()
+                if now - began > TICK:
+                    intended = due[-1]
+                    break  # beyond what we can release, answers and ticks still have their turn
             intended = due[-1]
             if intended > now:
                 now = clock()
@@ -159,9 +199,12 @@ class Shard:
             due.pop()
             cell = cells[next(order)]
             cell.total += 1
-            send(cell, intended, now - intended)
+            if free:
+                free.pop().transmit(cell, intended, now - intended)
+            else:
+                send(cell, intended, now - intended)
             now = clock()
-        self._timer.arm(max(intended, now + NAP))
+        self._timer.arm(max(intended, now + self._nap))
 
     def _enter(self, window: tuple[float, float] | None) -> None:
         """The next arrivals lie in `window`, a judged stretch, or in none."""
@@ -187,15 +230,16 @@ class Shard:
         self.pool.starved = self._starve
         self.pool.feed_all()
 
-    def _feed(self, connection: Connection) -> None:
+    def _feed(self, connection: Carrier) -> None:
         now = clock()
         elapsed = now - self._t0
-        if elapsed >= self._second_end:
-            if elapsed >= self._schedule.duration:
+        if elapsed >= self._second_end or not self._left:
+            if elapsed >= self._schedule.duration or not self._left:
                 self.stop()
                 self.pool.idle(connection)
                 return
             self._closed_second(elapsed)
+        self._left -= 1
         cell = self._cells[next(self._order)]
         cell.total += 1
         connection.transmit(cell, now, 0.0)
@@ -212,6 +256,10 @@ class Shard:
         elapsed = clock() - self._t0
         if elapsed >= self._second_end:
             self._closed_second(elapsed)
+        if not self._left:
+            self.stop()
+            return
+        self._left -= 1
         cell = self._cells[next(self._order)]
         cell.total += 1
         self._recorder.never_sent(cell, 0.0, kind, hindered=hindered)
@@ -225,7 +273,7 @@ class Shard:
         if now - self._tick_due > STALL:
             self.pool.excuse(self._tick_due, now)
         self.pool.sweep(now)
-        self._recorder.fold(SLICE)
+        self._recorder.fold(SLICE, VALUES)
         self._watch(now - self._t0)
         if now - self._t0 >= self._reports:
             self._report()
@@ -237,12 +285,15 @@ class Shard:
 
     def _watch(self, elapsed: float) -> None:
         """Stop where a bound is reached."""
-        if self._stopped_at is None and self.pool.received + self._recorder.sent_bytes > self._a.max_bytes:
+        if (
+            self._stopped_at is None
+            and self.pool.received + self.pool.sent + self._recorder.sent_bytes > self._a.max_bytes
+        ):
             self.stop(f"the ceiling of {self._a.max_bytes * self._a.shards} bytes was reached")
             self.pool.close("cut off at the byte ceiling")
             return
         if self._stopped_at is not None:
-            if elapsed > self._stopped_at + self._a.timeout + MARGIN or elapsed + MARGIN / 2 > self._last():
+            if elapsed > self._stopped_at + self._section.timeout + MARGIN or elapsed + MARGIN / 2 > self._last():
                 self.pool.close("cut off at the deadline")
             return
         if elapsed >= self._last_release:
@@ -250,9 +301,7 @@ class Shard:
         elif self._a.closed:
             if elapsed >= self._schedule.duration:
                 self.stop()
-            elif self.pool.hungry is not None:
-                self.pool.refill(self._a.connections)
-        elif elapsed >= self._schedule.duration + self._a.timeout:
+        elif elapsed >= self._schedule.duration + self._section.timeout:
             self.stop("the generator fell behind its schedule by more than the time-out")
 
     def _last(self) -> float:
@@ -264,10 +313,8 @@ class Shard:
             self._release()
         elapsed = now - self._t0
         self._reports = int(elapsed) + 1
-        self._recorder.fold(1 << 30)
         recorder, pool = self._recorder, self.pool
-        responses, recorder.live_responses = recorder.live_responses, {}
-        lags, recorder.live_lags = recorder.live_lags, {}
+        finished = self._turn(elapsed)
         sent, done = self._totals()
         self._tell(
             Report(
@@ -276,11 +323,17 @@ class Shard:
                 done=done,
                 errors=recorder.errors,
                 in_flight=pool.in_flight,
-                responses=tuple(responses.items()),
-                lags=tuple(lags.items()),
+                finished=finished,
                 counts=recorder.counted(elapsed, now, pool.unfinished()),
             )
         )
+
+    def _turn(self, elapsed: float) -> Finished | None:
+        """What came to its end between the two looks before this one: counting lasts a second, and so does rounding."""
+        since, last = self._looks
+        self._looks = (last, elapsed)
+        finished = self._recorder.turn(since or 0.0)
+        return None if since is None else finished
 
     def _totals(self) -> tuple[int, int]:
         released = self._recorder.released
@@ -290,7 +343,8 @@ class Shard:
 
     def end(self) -> End:
         """The result, once `finished` is set."""
-        self._recorder.fold(1 << 30)
+        elapsed = clock() - self._t0
+        finished = tuple(each for each in (self._turn(elapsed), self._turn(elapsed)) if each is not None)
         self._loop.remove_reader(self._timer.fd)
         self._timer.close()
         sent, done = self._totals()
@@ -306,20 +360,9 @@ class Shard:
             errors=self._recorder.errors,
             cut=self._cut,
             exhausted=tuple(sorted(self.pool.exhausted)),
+            throttled=self._throttled,
+            finished=finished,
+            slowest=self._sources[0].slowest.found(),
             counts=self._recorder.everything(),
-            endpoints=tuple(self._endpoint(index) for index in range(len(self._a.endpoints))),
-        )
-
-    def _endpoint(self, index: int) -> EndpointEnd:
-        recorder, longest = self._recorder, Seconds(self._a.timeout)
-        sink = recorder.sinks[index][True]
-        return EndpointEnd(
-            requests=recorder.judged_requests(index),
-            unsent=recorder.unsent[index],
-            hindered=recorder.hindered[index],
-            errors=tuple(recorder.kinds[index].items()),
-            response=Histogram.of(sink.response, longest).encoded(),
-            service=Histogram.of(sink.service, longest).encoded(),
-            lag=Histogram.of(sink.lag, longest).encoded(),
-            queue=Histogram.of(sink.queue, longest).encoded(),
+            endpoints=tuple(self._recorder.endpoint_end(index) for index in range(len(self._section.requests))),
         )

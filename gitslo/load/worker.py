@@ -6,7 +6,8 @@ SIGTERM stops and drains.
 Invariants (fencing: a target is never loaded by somebody whom nobody supervises)
 - The end of standard input, that is the death of the engine, ends the process at once; so does the parent-death signal
   of the kernel, for a process that could not notice.
-- An interval timer of the kernel ends it at its deadline, even where the loop is stuck.
+- An interval timer of the kernel ends it at its deadline, even where the loop is stuck; and where that is past already
+  when it hears of it, it never starts.
 - An unexpected exception ends it: a worker that has gone wrong is a lost shard, never a quiet one.
 
 Imports are few on purpose: the first request leaves soon after the command.
@@ -28,7 +29,7 @@ from typing import NoReturn
 
 import uvloop
 
-from gitslo.load.messages import Assignment, Line, Ready, Start, decode, encode
+from gitslo.load.messages import Assignment, Authorize, Line, Ready, Start, decode, encode
 from gitslo.load.shard import Shard
 
 _STDIN, _STDOUT = 0, 1
@@ -78,7 +79,10 @@ def _fence(assignment: Assignment) -> None:
     if os.getppid() != assignment.parent:
         _quit(_ORPHANED)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, assignment.deadline)
+    left = min(assignment.deadline, assignment.expires - time.monotonic())
+    if left <= 0:
+        _quit(_ORPHANED)
+    signal.setitimer(signal.ITIMER_REAL, left)
     # The terminal's Ctrl-C is the engine's to handle: it closes our input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -96,32 +100,33 @@ async def _carry_out(assignment: Assignment, received: float, source: _Input) ->
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_broken)
     shard = Shard(assignment, received, _tell)
-    connected = await shard.pool.warm(assignment.warm, min(_WARM_PATIENCE, assignment.timeout))
+    connected = await shard.pool.warm(assignment.warm, min(_WARM_PATIENCE, assignment.section.timeout))
     _tell(Ready(connected, shard.pool.trouble))
     started: asyncio.Future[Start] = loop.create_future()
 
     def hear() -> None:
         source.read()
-        line = source.line()
-        if line is not None and not started.done():
-            started.set_result(_expect_start(line))
+        take()
+
+    def take() -> None:
+        while (text := source.line()) is not None:
+            match decode(text):
+                case Start() as line if not started.done():
+                    started.set_result(line)
+                case Authorize() as line:
+                    shard.authorize(line)
+                case line:
+                    raise TypeError(f"a {type(line).__name__} is not expected here")
 
     loop.add_reader(_STDIN, hear)
-    early = source.line()
-    start = _expect_start(early) if early is not None else await started
+    take()
+    start = await started
     gc.collect()
     gc.freeze()
     shard.start(start.at)
     loop.add_signal_handler(signal.SIGTERM, shard.stop)
     await shard.finished.wait()
     _tell(shard.end())
-
-
-def _expect_start(line: bytes) -> Start:
-    start = decode(line)
-    if not isinstance(start, Start):
-        raise TypeError(f"expected a start, got {type(start).__name__}")
-    return start
 
 
 def _broken(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypedDict
 
 from gitslo.core.ledger import to_json
 from gitslo.core.render import commit_message, pull_request_body, pull_request_title, verdict_comment
@@ -30,13 +30,13 @@ from gitslo.core.steps import (
     Step,
     Write,
 )
-from gitslo.errors import Conflict, GitsloError, Retry
+from gitslo.errors import Conflict, GitsloError, Refused, Retry
 from gitslo.failpoints import failpoint
 from gitslo.loop.observe import branch_of, edits_of
 from gitslo.loop.sight import Sight
 from gitslo.loop.telling import of_push
 from gitslo.model import Change, ChangeKind, CommitId, EnvironmentState, Run, WriteMode
-from gitslo.ports import Event, Forge, RefUpdate
+from gitslo.ports import Event, Forge, PullRequestState, RefUpdate
 
 __all__ = ["Actor", "Commands"]
 
@@ -44,6 +44,7 @@ Commands = Callable[[str, Mapping[str, str], bytes], str]
 """Runs an operator's command by name with these variables and this standard input; returns what went wrong, or ``."""
 
 MERGE_SUBJECT: Final = 72
+MOST_TOLD: Final = 100
 
 
 class Actor:
@@ -66,7 +67,29 @@ class Actor:
         self._begin = begin
         self._cancel = cancel
         self._commands = commands
-        self.told: dict[str, set[str]] = {}
+        self.told: dict[str, dict[str, None]] = {}
+        """By environment, oldest first: keys of what stands on the forge; one that is forgotten is looked up again."""
+
+    def stands(self, o: Observation, step: Step) -> bool:
+        """Whether what a step would tell the forge stands there already: then it is noted, and costs no push.
+
+        A process that has just started knows of nothing that it has told, of as many environments as there are.
+
+        Raises:
+            Retry: no answer.
+        """
+        match step:
+            case SetStatus(status):
+                there = self._forge.has_status(status)
+            case Comment(number):
+                there = self._forge.has_comment(number, step.key)
+            case OpenPullRequest():
+                there = self._is_open(o, step)
+            case _:
+                return False
+        if there:
+            self._note(o.environment.name, step)
+        return there
 
     def act(self, o: Observation, step: Step) -> None:  # noqa: C901, PLR0912 - one case per step
         """Carry one step out.
@@ -88,8 +111,10 @@ class Actor:
             case PushChange():
                 self._push(o, step)
             case OpenPullRequest():
-                self._open(o, step)
-                self._note(name, step.key)
+                failpoint("pull-request", "before")
+                self._forge.ensure_pull_request(**self._wanted(o, step.change))
+                failpoint("pull-request", "after")
+                self._note(name, step)
             case MergePullRequest():
                 self._merge(o, step)
             case ClosePullRequest():
@@ -97,18 +122,15 @@ class Actor:
                 self._forge.close(step.number, f"gitslo withdraws this: {step.reason}")
                 failpoint("close", "after")
             case DeleteBranch():
-                ref = f"refs/heads/{step.branch}"
-                failpoint("branch-delete", "before")
-                self._swap(RefUpdate(ref, step.tip, None))
-                failpoint("branch-delete", "after")
+                self._delete(name, step)
             case SetStatus():
                 failpoint("status", "before")
                 self._forge.set_status(step.status)
                 failpoint("status", "after")
-                self._note(name, step.key)
+                self._note(name, step)
             case Comment():
                 self._comment(o, step)
-                self._note(name, step.key)
+                self._note(name, step)
             case RunCommand():
                 self._command(o, step)
             case _:  # Stay has no effect; the controller does not come here with it
@@ -193,27 +215,42 @@ class Actor:
             self._swap(RefUpdate(f"refs/heads/{change.branch}", o.proposal.tip, commit))
         failpoint("publish", "after")
 
-    def _open(self, o: Observation, step: OpenPullRequest) -> None:
-        change = step.change
+    def _delete(self, name: str, step: DeleteBranch) -> None:
+        failpoint("branch-delete", "before")
+        try:
+            self._swap(RefUpdate(f"refs/heads/{step.branch}", step.tip, None))
+        except Refused:  # a server may keep branches (receive.denyDeletes); nothing rests on their going
+            self._note(name, step)
+        failpoint("branch-delete", "after")
+
+    def _is_open(self, o: Observation, step: OpenPullRequest) -> bool:
+        """Whether the pull request is as it should be; one whose branch has moved is always brought up to date."""
+        pull = o.proposal.pull_request
+        if pull is None or step.change.replaces is not None or pull.head_commit != step.change.commit:
+            return False
+        shown = _Wanted(key=pull.key, head=pull.head, base=pull.base, title=pull.title, body=pull.body)
+        return pull.state is PullRequestState.OPEN and shown == self._wanted(o, step.change)
+
+    def _wanted(self, o: Observation, change: Change) -> _Wanted:
         state = o.ledger.state
         if change.kind is ChangeKind.PROMOTE:  # the entry that the change names, not the tip: it has the run's numbers
             pipeline = o.environment.pipeline
             state = self._sight.ledgers.read(pipeline, change.source, CommitId(change.source_ledger)).state
         origin = next((known for known in self._sight.environments if known.name == change.source), None)
-        failpoint("pull-request", "before")
-        self._forge.ensure_pull_request(
+        promotes = change.kind is ChangeKind.PROMOTE
+        revision = change.source_revision if promotes or state.run is None else state.run.revision
+        plan = None if origin is None else self._sight.plan_at(origin, revision)
+        return _Wanted(
             key=change_key(o, change),
             head=change.branch,
             base=self._sight.repository.branch_ref.removeprefix("refs/heads/"),
             title=pull_request_title(change, o.environment),
-            body=pull_request_body(change, o.environment, state.run, source=origin),
+            body=pull_request_body(change, o.environment, state.run, source=origin, plan=plan),
         )
-        failpoint("pull-request", "after")
 
     def _merge(self, o: Observation, step: MergePullRequest) -> None:
-        """Merge after looking once more whether the pass and the history that the change rests on still stand."""
+        """Merge; the controller has just looked again, and this is the last check of what the change rests on."""
         change = step.change
-        self._sight.look()
         if not self._sight.repository.is_ancestor(change.base, self._sight.revision):
             raise Conflict(f"{change.base[:12]}, which change {change.id} builds on, has left the branch's history")
         if change.kind is ChangeKind.PROMOTE:
@@ -230,7 +267,7 @@ class Actor:
     def _comment(self, o: Observation, step: Comment) -> None:
         run = o.ledger.state.run
         if step.about == "result" and run is not None:
-            body = verdict_comment(run, o.environment)
+            body = verdict_comment(run, o.environment, self._sight.plan_at(o.environment, run.revision))
         else:
             body = (
                 "Somebody else's commit is on this branch. gitslo leaves it alone and will not merge it; a person may "
@@ -257,12 +294,33 @@ class Actor:
         failpoint("command", "before")
         problem = self._commands(step.command, variables, json.dumps(document).encode())
         failpoint("command", "after")
-        self._note(o.environment.name, f"command/{run.id}/{run.attempt}")
+        self._keep(o.environment.name, f"command/{run.id}/{run.attempt}")
         if problem:
             raise Retry(f"the command {step.command} of the outcome {run.verdict} went wrong: {problem}")
 
-    def _note(self, environment: str, key: str) -> None:
-        self.told.setdefault(environment, set()).add(key)
+    def _note(self, environment: str, step: SetStatus | Comment | OpenPullRequest | DeleteBranch) -> None:
+        if isinstance(step, SetStatus):  # of a commit and context only the newest stands: an older one may be due again
+            told = self.told.get(environment, {})
+            same = f"status/{step.status.commit}/{step.status.context}/"
+            for key in [key for key in told if key.startswith(same)]:
+                del told[key]
+        self._keep(environment, step.key)
+
+    def _keep(self, environment: str, key: str) -> None:
+        told = self.told.setdefault(environment, {})
+        told[key] = None
+        if len(told) > MOST_TOLD:
+            del told[next(iter(told))]
+
+
+class _Wanted(TypedDict):
+    """What `Forge.ensure_pull_request` is given."""
+
+    key: str
+    head: str
+    base: str
+    title: str
+    body: str
 
 
 def _light(run: Run) -> Run:

@@ -7,6 +7,7 @@ dies first, it is lost, and the ledger's claim says that an attempt was cut off.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from gitslo.core.steps import Attempted, Attempting, Interrupted, Local
 from gitslo.errors import GitsloError
 from gitslo.run import AttemptOutcome, CutOff
 
-__all__ = ["Attempts", "Stop"]
+__all__ = ["Attempts", "Places", "Stop"]
 
 Stop = Callable[[], str | None]
 """Asked by an attempt at every look: a reason to end at once, or None."""
@@ -28,12 +29,46 @@ class _Slot:
     ended: Attempted | Interrupted | None = None
 
 
-class Attempts:
-    """At most `most` attempts at a time; one per environment, keyed by its name."""
+class Places:
+    """How many attempts may be at work in this process, of all its repositories together.
 
-    def __init__(self, most: int, wake: Callable[[], None]) -> None:
-        """Args: wake: called from an attempt's thread when it has ended."""
+    Whether one is free is asked before a claim is written; should two repositories have seen the same one, the later
+    attempt waits here, and the ceiling holds.
+    """
+
+    def __init__(self, most: int) -> None:
         self._most = most
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @property
+    def free(self) -> bool:
+        """Whether there is one now."""
+        with self._changed:
+            return self._taken < self._most
+
+    def take(self, *, wait: bool) -> bool:
+        """Take one; whether there was one (always, after waiting)."""
+        with self._changed:
+            if not wait and self._taken >= self._most:
+                return False
+            self._changed.wait_for(lambda: self._taken < self._most)
+            self._taken += 1
+            return True
+
+    def leave(self) -> None:
+        """Give one back."""
+        with self._changed:
+            self._taken -= 1
+            self._changed.notify()
+
+
+class Attempts:
+    """The attempts of one repository, within the places of the process; one per environment, keyed by its name."""
+
+    def __init__(self, places: Places, wake: Callable[[], None]) -> None:
+        """Args: wake: called from an attempt's thread when it has ended."""
+        self._places = places
         self._wake = wake
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
@@ -41,7 +76,7 @@ class Attempts:
     @property
     def room(self) -> bool:
         """Whether another attempt may start."""
-        return self.active < self._most
+        return self._places.free
 
     @property
     def active(self) -> int:
@@ -61,7 +96,7 @@ class Attempts:
             slot = self._slots.get(environment)
             if slot is None:
                 return None
-            return slot.ended or Attempting(slot.nonce)
+            return slot.ended or Attempting(slot.nonce, ending=slot.stop is not None)
 
     def start(self, environment: str, nonce: str, work: Callable[[Stop], AttemptOutcome]) -> None:
         """Begin an attempt; `work` is called in a thread of its own."""
@@ -71,7 +106,12 @@ class Attempts:
 
         def run() -> None:
             try:
-                outcome = work(stop)
+                if not held:
+                    self._places.take(wait=True)
+                try:
+                    outcome = work(stop)
+                finally:
+                    self._places.leave()
                 ended: Attempted | Interrupted = Attempted(nonce, outcome.evidence, outcome.verdict, outcome.findings)
             except CutOff as cut:
                 ended = Interrupted(nonce, str(cut))
@@ -83,6 +123,8 @@ class Attempts:
                 slot.ended = ended
             self._wake()
 
+        # Taken here and not in the thread: whoever looks next sees it.
+        held = self._places.take(wait=False)
         slot = _Slot(nonce, threading.Thread(target=run, name=f"attempt-{environment}", daemon=True))
         with self._lock:
             self._slots[environment] = slot
@@ -103,11 +145,12 @@ class Attempts:
                 del self._slots[environment]
 
     def drain(self, reason: str, timeout: float) -> bool:
-        """Cut everything off and wait for the threads; whether all of them ended in time (seconds)."""
+        """Cut everything off and wait for the threads; whether all of them ended within `timeout` seconds in sum."""
+        deadline = time.monotonic() + timeout
         with self._lock:
             slots = list(self._slots.values())
             for slot in slots:
                 slot.stop = slot.stop or reason
         for slot in slots:
-            slot.thread.join(timeout)
+            slot.thread.join(max(0.0, deadline - time.monotonic()))
         return not any(slot.thread.is_alive() for slot in slots)

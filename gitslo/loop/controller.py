@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gitslo.core.state import decide
-from gitslo.core.steps import Observation, Stay, Step, Write
+from gitslo.core.steps import Attempted, Interrupted, Local, Observation, Stay, Step, Write
 from gitslo.errors import Conflict, GitsloError, Refused, Retry
 from gitslo.loop.act import Actor, Commands
 from gitslo.loop.attempts import Attempts, Stop
@@ -21,8 +21,18 @@ from gitslo.loop.budget import PushBudget
 from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.observe import Asked, branch_of, observe, runs_now
 from gitslo.loop.sight import Sight
-from gitslo.loop.staying import SHORT_LOOKS, Memory, Standing, at_rest, kept_from, next_look, rests_on_sync
-from gitslo.loop.telling import describe, of_lifted, of_poll, of_problem, of_stay
+from gitslo.loop.staying import (
+    SHORT_LOOKS,
+    Memory,
+    Standing,
+    at_rest,
+    brings,
+    first_of,
+    kept_from,
+    next_look,
+    rests_on_sync,
+)
+from gitslo.loop.telling import describe, of_lifted, of_poll, of_problem, of_remade, of_stay
 from gitslo.model import Allowed, Ceilings, ChangeKind, Environment, Seconds
 from gitslo.ports import Clock, Event, Forge, LoadEngine, Observer, ReadinessProbe, Repository, Syncer, tell_all
 from gitslo.run import AttemptOrder, AttemptOutcome, attempt
@@ -94,31 +104,51 @@ class Controller:
         self._memory: dict[str, Memory] = {}
         self._won: dict[str, float] = {}
         """Claims of ours by nonce: monotonic seconds before each was written; others count from later on."""
+        self._remade = 0
+        self._first = ""
+        """Whose turn comes first in the next poll."""
         self._budget = PushBudget(settings.ceilings.pushes_per_minute, clock.now().monotonic)
 
     # ----------------------------------------------------------------- polling
 
     def poll(self) -> Poll:
-        """Look once at the repository and take every step that is due; never raises a `GitsloError`."""
+        """Look once at the repository and take every step that is due; never raises, so that nothing ends a patrol."""
+        poll = self._poll()
+        remade = self.sight.repository.clones_remade - self._remade
+        if remade > 0:
+            self._remade += remade
+            self._tell(of_remade(remade))
+        return poll
+
+    def _poll(self) -> Poll:
         began = self._clock.now().monotonic
         try:
             self.sight.look()
         except GitsloError as error:
             self._tell(of_problem("", error))
             return Poll((), 0, error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the patrol of a repository
+            wrapped = Retry(f"internal error: {type(error).__name__}: {error}")
+            self._tell(of_problem("", wrapped))
+            return Poll((), 0, wrapped)
         if self.sight.pipeline_problem is not None:
             self._tell_once("", str(self.sight.pipeline_problem), of_problem("", self.sight.pipeline_problem))
         if self.sight.pipeline is None:
             return Poll((), 0, self.sight.pipeline_problem)
-        steps = 0
-        standings = []
+        served: dict[str, int] = {}
         attempting = self._attempts.environments
-        for environment in self.sight.environments:
+        environments = self.sight.environments
+        first = next((at for at, each in enumerate(environments) if each.name == self._first), 0)
+        in_turn = (*environments[first:], *environments[:first])
+        for environment in in_turn:
             memory = self._memory.setdefault(environment.name, Memory())
             if memory.standing is None or memory.calm_until <= began or memory.generation != self.sight.generation:
                 memory.standing, taken = self._drive(environment, memory, attempting=environment.name in attempting)
-                steps += taken
-            standings.append(memory.standing)
+                if taken:
+                    served[environment.name] = taken
+        self._first = first_of(in_turn, self._memory, served)
+        known = (self._memory[environment.name].standing for environment in environments)
+        standings, steps = [standing for standing in known if standing is not None], sum(served.values())
         self._tell(of_poll(len(standings), steps, self._clock.now().monotonic - began))
         return Poll(tuple(standings), steps)
 
@@ -126,7 +156,7 @@ class Controller:
         """Stop every attempt without a verdict; claims stay to be taken over. Whether all ended within `timeout`."""
         return self._attempts.drain(reason, timeout)
 
-    def _drive(  # noqa: C901 - one except per instruction
+    def _drive(  # noqa: C901, PLR0912 - one except per instruction
         self, environment: Environment, memory: Memory, *, attempting: bool
     ) -> tuple[Standing, int]:
         """Take steps until the environment stays."""
@@ -134,7 +164,7 @@ class Controller:
         memory.calm_until = 0.0
         if memory.retry_at > now and memory.standing is not None:
             return memory.standing, 0
-        taken = 0
+        taken, fresh = 0, False
         try:
             if memory.standing is not None and not attempting and self._idle(environment, memory, now):
                 return memory.standing, 0
@@ -143,22 +173,35 @@ class Controller:
                 step = decide(observation)
                 if isinstance(step, Stay):
                     return self._stay(environment, memory, step, observation=observation), taken
+                if brings(step) and not fresh:
+                    fresh = True
+                    if self.sight.look():  # what was decided rests on what may be as old as this poll
+                        continue
+                if self._actor.stands(observation, step):
+                    taken += 1
+                    continue
                 keep = kept_from(step)
                 left = self._budget.wait(self._clock.now().monotonic, keep) if keep is not None else 0.0
                 if left > 0.0:
-                    stay = Stay("waiting for the push budget", Seconds(left), busy=True)
+                    stay = Stay("waiting for the push budget", Seconds(left), busy=True, queued=keep == 0.0)
                     return self._stay(environment, memory, stay, observation=observation, keep=keep), taken
-                taken += 1
                 self._act(observation, step)
+                taken, fresh = taken + 1, False
             return self._stay(environment, memory, Stay("still moving", Seconds(0.0), busy=True)), taken
         except Conflict as conflict:
             self._tell(of_problem(environment.name, conflict))
             memory.mark = ()
+            memory.conflicts += 1
+            if memory.conflicts > 1:  # the first one is looked at again at once; each costs a push
+                delay = min(LONGEST_BACK_OFF, 2.0 ** (memory.conflicts - 2))
+                memory.retry_at = self._clock.now().monotonic + delay
             standing = Standing(environment.name, Stay(str(conflict), Seconds(0.0), busy=True))
         except Refused as refused:
             self._tell_once(environment.name, str(refused), of_problem(environment.name, refused))
             memory.mark, memory.at_rest = self._mark(environment, by_facts=False), False
             memory.due_at, memory.look_at, memory.keep = math.inf, math.inf, None
+            if self._attempts.local(environment.name) is not None:  # its end is not written yet
+                memory.retry_at = self._clock.now().monotonic + LONGEST_BACK_OFF
             standing = Standing(environment.name, None, refused)
         except Retry as retry:
             standing = self._back_off(environment, memory, retry, retry.delay)
@@ -178,20 +221,30 @@ class Controller:
             if memory.held and not held:
                 self._tell(of_lifted(environment.name))
             memory.held = held
-        told = self._actor.told.get(environment.name, set())
         asked = Asked(
             instance=self.settings.instance,
             nonce=secrets.token_hex(16),
             now=now,
             forge=self._forge,
             syncers=self._syncers,
-            local=self._attempts.local(environment.name),
+            local=self._local(environment),
             claimed_here=frozenset(self._won),
-            told=frozenset(told),
+            told=frozenset(self._actor.told.get(environment.name, ())),
             seen_for=Seconds(now.monotonic - memory.seen_at),
             room=self._attempts.room,
         )
         return observe(self.sight, environment, asked)
+
+    def _local(self, environment: Environment) -> Local | None:
+        """What this process knows of the attempt; an end is forgotten where the ledger does not claim it any more."""
+        local = self._attempts.local(environment.name)
+        run = self.sight.ledger(environment.name).state.run
+        claimed = run.claim.nonce if run is not None and run.claim is not None else None
+        if isinstance(local, Attempted | Interrupted) and local.nonce != claimed:
+            self._attempts.forget(environment.name, local.nonce)
+            self._won.pop(local.nonce, None)
+            return None
+        return local
 
     def _act(self, o: Observation, step: Step) -> None:
         self._actor.act(o, step)
@@ -252,7 +305,7 @@ class Controller:
     ) -> Standing:
         """Args: observation: what the stay rests on; keep: of the push budget, where the stay is for that."""
         now = self._clock.now().monotonic
-        memory.failures, memory.retry_at = 0, 0.0
+        memory.failures, memory.conflicts, memory.retry_at = 0, 0, 0.0
         change = self.sight.ledger(environment.name).state.change
         working = (stay.busy and keep is None) or stay.syncing
         memory.at_rest = observation is not None and at_rest(observation)

@@ -17,11 +17,11 @@ from gitslo.core.discover import Tree, environments, tree_of
 from gitslo.core.parse_pipeline import parse_pipeline
 from gitslo.core.parse_plan import parse_plan
 from gitslo.core.wildcard import matches
-from gitslo.errors import Problem, Refused
+from gitslo.errors import GitsloError, Problem, Refused
 from gitslo.loop.ledgers import Ledgers, LedgerTip
 from gitslo.loop.views import ObjectCache, RecordedView, RevisionView, in_halves
 from gitslo.model import Allowed, CommitId, Environment, Pipeline, Plan, Release
-from gitslo.ports import Repository
+from gitslo.ports import Repository, TreeView
 
 __all__ = ["PIPELINE_FILE", "Facts", "Known", "Sight"]
 
@@ -168,6 +168,13 @@ class Sight:
             self._verified[environment.name] = self.revision
         return known.facts
 
+    def plan_at(self, environment: Environment, commit: CommitId) -> Plan | None:
+        """The environment's plan as `commit` has it, for texts; None where it cannot be read (any more)."""
+        try:
+            return self._plan(self.view(commit), environment)
+        except GitsloError:  # a page for people is worth less than the step that it belongs to
+            return None
+
     def known(self, environment: Environment) -> Known | None:
         """The facts that were computed before, if HEAD still says the same."""
         known = self._known.get(environment.name)
@@ -181,15 +188,19 @@ class Sight:
 
     def _compute(self, environment: Environment) -> Known:
         view = RecordedView(self._head_view())
+        plan = self._plan(view, environment)
+        facts = Facts(tree_of(view, environment), plan, release_of(view, environment))
+        watched = view.watched()
+        return Known(environment, watched, self._head_view().marks(watched), facts)
+
+    @staticmethod
+    def _plan(view: TreeView, environment: Environment) -> Plan:
         plan_folder = environment.plan_path.rpartition("/")[0]
 
         def read_file(path: str) -> bytes:
             return view.read(f"{plan_folder}/{path}" if plan_folder else path)
 
-        plan = parse_plan(view.read(environment.plan_path), file=environment.plan_path, read_file=read_file)
-        facts = Facts(tree_of(view, environment), plan, release_of(view, environment))
-        watched = view.watched()
-        return Known(environment, watched, self._head_view().marks(watched), facts)
+        return parse_plan(view.read(environment.plan_path), file=environment.plan_path, read_file=read_file)
 
     def _from(self, environment: str) -> tuple[Environment, ...]:
         """The environment and those that come after it, as many as are read at once."""

@@ -6,16 +6,39 @@ Called by the controller. Must stay true: forgetting all of it costs time and ch
 from __future__ import annotations
 
 import math
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
 
-from gitslo.core.steps import CancelAttempt, Comment, Observation, RunCommand, SetStatus, StartAttempt, Stay, Step
+from gitslo.core.steps import (
+    CancelAttempt,
+    Comment,
+    MergePullRequest,
+    Observation,
+    PushChange,
+    RunCommand,
+    SetStatus,
+    StartAttempt,
+    Stay,
+    Step,
+)
 from gitslo.errors import GitsloError, Refused
 from gitslo.model import CommitId, Environment, RunState
 from gitslo.ports import SyncReport
 
-__all__ = ["SHORT_LOOKS", "SYNC_LOOK_EVERY", "Memory", "Standing", "at_rest", "kept_from", "next_look", "rests_on_sync"]
+__all__ = [
+    "SHORT_LOOKS",
+    "SYNC_LOOK_EVERY",
+    "Memory",
+    "Standing",
+    "at_rest",
+    "brings",
+    "first_of",
+    "kept_from",
+    "next_look",
+    "rests_on_sync",
+]
 
 SYNC_LOOK_EVERY: Final = 30.0
 """Seconds between two looks at what an idle environment runs."""
@@ -57,6 +80,7 @@ class Memory:
         keep: where it waits for the push budget, the share that its step leaves to others.
         generation: of the sight at which `mark` was compared last.
         calm_until: monotonic seconds until which nothing is compared while the generation is the same.
+        failures, conflicts: in a row.
     """
 
     ledger: CommitId | None = None
@@ -75,6 +99,7 @@ class Memory:
     calm_until: float = 0.0
     failures: int = 0
     retry_at: float = 0.0
+    conflicts: int = 0
     said: str = ""
     held: bool = False
 
@@ -95,6 +120,18 @@ def rests_on_sync(o: Observation) -> bool:
     run = o.ledger.state.run
     claimed = run is not None and run.state is RunState.CLAIMED
     return o.ledger.id is not None and not claimed and o.local is None and o.proposal.tip is None
+
+
+def brings(step: Step) -> bool:
+    """Whether a step puts something on the watched branch: what it rests on is looked at again right before it."""
+    return isinstance(step, MergePullRequest) or (isinstance(step, PushChange) and step.direct)
+
+
+def first_of(environments: Sequence[Environment], memory: Mapping[str, Memory], served: Container[str]) -> str:
+    """Who is first in the next poll: who waits and had no turn in this one, so that nobody waits for ever; or ``."""
+    standings = ((each.name, memory[each.name].standing) for each in environments)
+    queued = [name for name, it in standings if it is not None and it.stay is not None and it.stay.queued]
+    return next((name for name in queued if name not in served), queued[0] if queued else "")
 
 
 def kept_from(step: Step) -> float | None:

@@ -26,7 +26,7 @@ from gitslo.errors import Conflict, GitsloError, Refused, Retry
 from gitslo.model import ChangeKind
 from gitslo.ports import Event, RefUpdate
 
-__all__ = ["describe", "of_lifted", "of_poll", "of_problem", "of_push", "of_stay"]
+__all__ = ["describe", "of_lifted", "of_poll", "of_problem", "of_push", "of_remade", "of_stay"]
 
 Fields = dict[str, str | int | float | bool | None]
 
@@ -129,6 +129,11 @@ def of_push(updates: Sequence[RefUpdate], state: str) -> Event:
 def of_lifted(environment: str) -> Event:
     """A person has lifted a hold."""
     return Event("hold.lifted", environment, "the hold is lifted", {"held": False})
+
+
+def of_remade(times: int) -> Event:
+    """The local clone was damaged, and was made again."""
+    return Event("clone.remade", "", "the local clone was damaged; it was made again", {"times": times})
 
 
 def of_poll(environments: int, steps: int, seconds: float) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gitslo.model.plan import Phase
@@ -11,7 +11,10 @@ from gitslo.model.units import RatePerSecond, Seconds
 __all__ = [
     "AttemptEvidence",
     "Evidence",
+    "Fidelity",
     "Finding",
+    "LoadClock",
+    "LoadHistogram",
     "LoadSummary",
     "Percentiles",
     "Second",
@@ -89,6 +92,54 @@ class Percentiles:
     max: float | None = None
 
 
+class LoadClock(StrEnum):
+    """The moment from which an engine counts a response time."""
+
+    SCHEDULED = "scheduled"
+    """When the request was due."""
+    RELEASED = "released"
+    """When the engine gave it to a connection that may not have been free."""
+    SENT = "sent"
+    """When it went out: whatever held it back before is not in the figure."""
+
+
+class LoadHistogram(StrEnum):
+    """What an engine tells of its response times."""
+
+    HDR = "hdr"
+    """Counts of three significant digits."""
+    BUCKETS = "buckets"
+    """Counts of a few ranges."""
+    SAMPLES = "samples"
+    """Every single one; we count them as ours."""
+    PERCENTILES = "percentiles"
+    """A few quantiles, which can be neither added up nor judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """What an engine's figures are worth, in its own declaration. The defaults are those of our own engine.
+
+    Attributes:
+        engine: name and version; empty: our own.
+        clock: from when latency counts.
+        histogram: what was told of it.
+        open_loop: whether requests were due whatever the target did.
+        drops: requests that were due and that the engine never sent by its own decision; any of them leaves the numbers
+            undecided.
+        mergeable: whether the figures of several engines add up exactly.
+        max_rel_error: of a quantile, as a share of it.
+    """
+
+    engine: str = ""
+    clock: LoadClock = LoadClock.SCHEDULED
+    histogram: LoadHistogram = LoadHistogram.HDR
+    open_loop: bool = True
+    drops: int = 0
+    mergeable: bool = True
+    max_rel_error: float = 0.001
+
+
 @dataclass(frozen=True, slots=True)
 class LoadSummary:
     """What one load section (or one endpoint of it) saw in one attempt, for people; the verdict reads tallies.
@@ -102,6 +153,7 @@ class LoadSummary:
         latency: `response`: complete - intended.
         schedule_lag_p99: seconds: dispatched - intended, our own fault.
         histogram: the `response` HDR histogram, base64 V2 compressed encoding; empty where it was dropped for size.
+        fidelity: what these figures are worth.
     """
 
     load: str
@@ -113,6 +165,7 @@ class LoadSummary:
     latency: Percentiles
     schedule_lag_p99: Seconds
     histogram: str = ""
+    fidelity: Fidelity = field(default=Fidelity(), metadata={"since": "0.2"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,11 @@ class Allowed:
     Attributes:
         environments: environment names that may be run and written.
         targets: host names (as plans write them, without port) that may be called.
+        variables: names of the daemon's environment variables that plans may send as `${env.NAME}`.
+        insecure_tls: whether plans may leave a target's certificate unverified.
     """
 
     environments: tuple[str, ...] = ("*",)
     targets: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    insecure_tls: bool = False

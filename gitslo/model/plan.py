@@ -1,4 +1,4 @@
-"""What `slo.yaml` says: targets, readiness, load, objectives, and how they are judged."""
+"""What `slo.yaml` says of readiness, objectives and how they are judged; `target` and `load` hold the rest of it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gitslo.model.units import RatePerSecond, Seconds, Share
+from gitslo.model.load import LoadSection
+from gitslo.model.target import Target
+from gitslo.model.units import Seconds, Share
 
 __all__ = [
-    "Endpoint",
     "GrpcHealthReadiness",
     "HttpReadiness",
     "JudgePolicy",
-    "LoadSection",
-    "LoadStage",
     "Metric",
     "Objective",
     "Phase",
     "Plan",
     "Readiness",
     "Role",
-    "StageForm",
-    "Target",
-    "TargetScheme",
     "TcpReadiness",
 ]
 
@@ -34,35 +30,6 @@ class Phase(StrEnum):
     STEADY = "steady"
     CHAOS = "chaos"
     RECOVERY = "recovery"
-
-
-class TargetScheme(StrEnum):
-    """What a target speaks."""
-
-    HTTP = "http"
-    GRPC = "grpc"
-    TCP = "tcp"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Something that a plan talks to.
-
-    Attributes:
-        name: the plan's name for it.
-        scheme: http, grpc or tcp.
-        host: name or address as the plan gives it; the operator's allow-list is matched on this.
-        port: 1 to 65535.
-        tls: whether the connection is TLS.
-        path: HTTP only: the base path, `` or starting with `/`, without a final `/`.
-    """
-
-    name: str
-    scheme: TargetScheme
-    host: str
-    port: int
-    tls: bool = False
-    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,77 +69,6 @@ class TcpReadiness:
 
 
 Readiness = HttpReadiness | GrpcHealthReadiness | TcpReadiness
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One request of a load section.
-
-    Attributes:
-        name: the objectives' name for it.
-        method: upper case.
-        path: starts with `/`; may hold a query.
-        headers: sent as given, in order.
-        body: the body's bytes, empty for none.
-        weight: relative share of the arrivals, a positive whole number.
-    """
-
-    name: str
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-    weight: int = 1
-
-
-class StageForm(StrEnum):
-    """How the rate moves in one stage of a load."""
-
-    RAMP = "ramp"
-    HOLD = "hold"
-
-
-@dataclass(frozen=True, slots=True)
-class LoadStage:
-    """One stretch of a schedule: a linear ramp from the previous rate (0 at first), or a constant rate.
-
-    Attributes:
-        form: ramps are sent and not judged.
-        rate: the rate held, or reached at the end of the ramp.
-        duration: seconds.
-    """
-
-    form: StageForm
-    rate: RatePerSecond
-    duration: Seconds
-
-
-@dataclass(frozen=True, slots=True)
-class LoadSection:
-    """One load of a plan.
-
-    Attributes:
-        name: the objectives' prefix.
-        target: a name of Plan.targets.
-        endpoints: at least one; arrivals are shared out by weight, deterministically.
-        expect: statuses that count as good; empty means 200 to 399.
-        timeout: seconds from the *intended* send time after which a request has failed.
-        warmup: seconds from the start that are sent and not judged.
-        stages: at least one HOLD.
-        connections: upper bound of connections per run, None for the engine's choice.
-        max_in_flight: upper bound of requests under way; what cannot be sent then counts as failed. None: the
-            engine's choice.
-    """
-
-    name: str
-    target: str
-    endpoints: tuple[Endpoint, ...]
-    timeout: Seconds
-    warmup: Seconds
-    stages: tuple[LoadStage, ...]
-    expect: frozenset[int] = frozenset()
-    connections: int | None = None
-    max_in_flight: int | None = None
 
 
 class Metric(StrEnum):

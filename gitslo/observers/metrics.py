@@ -66,12 +66,13 @@ class MetricsObserver:
         )
         self._errors = Counter("gitslo_errors", "Errors by what they ask of the loop.", ("kind",), registry=registry)
         self._pushes = Counter("gitslo_pushes", "Pushes by result.", ("result",), registry=registry)
+        self._clones = Counter("gitslo_clones_remade", "Damaged local clones that were made again.", registry=registry)
 
     def render(self) -> bytes:
         """The text exposition, format 0.0.4."""
         return generate_latest(self._registry)
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:  # noqa: C901 - one case per event
         """Count one event; names it does not know count nothing."""
         match event.name.split("."):
             case ["poll", "done"]:
@@ -96,6 +97,9 @@ class MetricsObserver:
                 self._errors.labels(kind if kind in known else OTHER).inc()
             case ["push", "done"]:
                 self._pushes.labels(_word(event.fields.get("state", "done"), _PUSHES)).inc()
+            case ["clone", "remade"]:
+                times = event.fields.get("times")
+                self._clones.inc(times if isinstance(times, int) and times > 0 else 1)
             case _:
                 pass
 

@@ -21,6 +21,11 @@ OWN_VARIABLES = frozenset({"PORT", "HOST"})
 LONGEST_GRACE = 30
 TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+CHOOSES_CODE = re.compile(
+    r"PATH|(?:LD|DYLD|PYTHON|GIT)_?[A-Z0-9_]*|GCONV_PATH|GLIBC_TUNABLES|ENV|BASH_ENV|NODE_(?:OPTIONS|PATH)|"
+    r"RUBY(?:LIB|OPT)|PERL5?(?:LIB|OPT)|(?:_|JDK_|CATALINA_)?JAVA_(?:TOOL_)?OPT(?:ION)?S|CLASSPATH|DOTNET_STARTUP_HOOKS"
+)
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 IGNORED_IN_CONTAINER = frozenset(
@@ -205,7 +210,10 @@ class _Container:
             )
         ports = self._ports()
         argv = tuple(self._filled(argument, tag, ports) for argument in program.argv) + self._arguments(program)
-        return Container(field.at("name").text(), image, argv, self._variables(program), ports, self._look(ports))
+        name = field.at("name").text()
+        if not LABEL.fullmatch(name):  # it becomes a file's name
+            field.at("name").refuse("expected lower-case letters, digits and inner dashes, at most 63")
+        return Container(name, image, argv, self._variables(program), ports, self._look(ports))
 
     def _filled(self, argument: str, tag: str, ports: Sequence[Port]) -> str:
         if "{tag}" in argument and not tag:
@@ -233,7 +241,7 @@ class _Container:
             source.only({"configMapRef", "prefix"})
             prefix = source.at("prefix").text("")
             for key, value in self._config(source.at("configMapRef")).items():
-                if _listed(prefix + key, program.environment):
+                if _passed_on(prefix + key, program.environment):
                     values[prefix + key] = value
                 else:
                     unlisted.add(prefix + key)
@@ -241,7 +249,7 @@ class _Container:
             name = entry.at("name").text()
             if not NAME.fullmatch(name):
                 entry.at("name").refuse("expected letters, digits and underscores")
-            if not _listed(name, program.environment):
+            if not _passed_on(name, program.environment):
                 unlisted.add(name)
                 continue
             value_of = self._value(entry)
@@ -285,6 +293,8 @@ class _Container:
             if field.at("protocol").text("TCP") != "TCP":
                 field.at("protocol").refuse("expected TCP")
             name = field.at("name").text("")
+            if name and not LABEL.fullmatch(name):
+                field.at("name").refuse("expected lower-case letters, digits and inner dashes")
             if index and not name:
                 field.refuse("a second port needs a name, so that the process can be told which one it is")
             number = field.at("containerPort").number(0, 1, 65535)
@@ -338,6 +348,11 @@ def _image(field: Field, image: str) -> tuple[str, str]:
     if not TAG.fullmatch(tag):
         field.refuse("expected a tag of letters, digits, `_`, `.` and `-`")
     return head, tag
+
+
+def _passed_on(name: str, patterns: Sequence[str]) -> bool:
+    """A `*` was written for settings: what makes a program load other code is passed on only where it is named."""
+    return name in patterns or (CHOOSES_CODE.fullmatch(name) is None and _listed(name, patterns))
 
 
 def _listed(name: str, patterns: Sequence[str]) -> bool:

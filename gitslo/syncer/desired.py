@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from gitslo.syncer.manifest import Field, Manifest
 
 __all__ = ["Desired", "Served", "Workload", "desired"]
 
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 HINT = "the process syncer runs Deployments, Services and ConfigMaps; on a cluster another syncer runs everything"
 
 
@@ -181,6 +183,9 @@ def _unique(names: Sequence[str], problems: list[Problem], what: str) -> None:
 
 def _identity(root: Field) -> tuple[str, str]:
     metadata = root.at("metadata")
+    for field in (metadata.at("namespace"), metadata.at("name")):
+        if not NAME.fullmatch(field.text("default" if field.pointer.endswith("namespace") else None)):
+            field.refuse("expected lower-case letters, digits, dots and inner dashes")
     return metadata.at("namespace").text("default"), metadata.at("name").text()
 
 

@@ -50,7 +50,7 @@ class StateFolder:
 
     def place(self, environment: str) -> Place:
         """Folders of one environment's processes."""
-        name = environment.replace("/", "-")
+        name = environment.replace("/", ".")  # a sign that no environment has: `a-b/c` is not `a/b-c`
         place = Place(self.path / "work" / name, self.path / "logs" / name)
         place.work.mkdir(parents=True, exist_ok=True, mode=0o700)
         place.logs.mkdir(parents=True, exist_ok=True, mode=0o700)

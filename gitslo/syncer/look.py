@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import http.client
 import socket
+import threading
+from contextlib import suppress
 from typing import assert_never
 
 from gitslo.model import Seconds
@@ -41,15 +43,32 @@ def look(check: Look, port: int) -> str:
 
 def _http(path: str, headers: tuple[tuple[str, str], ...], port: int, timeout: float) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    over = threading.Event()
+    cut: threading.Timer | None = None
     try:
+        connection.connect()
+        # The library's time-out is per read: a process that sends a byte now and then would hold its environment.
+        cut = threading.Timer(timeout, _cut, (connection.sock, over))
+        cut.daemon = True
+        cut.start()
         connection.request("GET", path, headers=dict(headers))
         with connection.getresponse() as response:
             status = response.status
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return f"GET {path}: {_said(error)}"
+        return f"GET {path}: {'no answer in time' if over.is_set() else _said(error)}"
     finally:
+        if cut is not None:
+            cut.cancel()
         connection.close()
+    if over.is_set():
+        return f"GET {path}: no answer in time"
     return "" if http.client.OK <= status < http.client.BAD_REQUEST else f"GET {path}: status {status}"
+
+
+def _cut(connected: socket.socket, over: threading.Event) -> None:
+    over.set()
+    with suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 def _said(error: Exception) -> str:

@@ -164,6 +164,16 @@ class FakeForge:
                 self._effect("status", None, status.context)
                 self.server.statuses[status.commit, status.context] = status
 
+    def has_status(self, status: Status) -> bool:
+        """Whether it stands just so."""
+        with self.server.lock:
+            return self.server.statuses.get((status.commit, status.context)) == status
+
+    def has_comment(self, number: int, marker: str) -> bool:
+        """Whether there is a comment with this marker."""
+        with self.server.lock:
+            return marker in self.server.comments.get(number, {})
+
     def merge(self, number: int, expected_head: CommitId, message: str) -> CommitId:
         """Merge into the base branch and delete the head branch."""
         with self.server.lock:

@@ -38,6 +38,8 @@ class Script:
         no_fail, no_pass: what the health gate says at the end.
         raises: raised instead of a result, after the first snapshot.
         histogram: of the summary.
+        only: texts of the objectives that `bad` is about; empty: all.
+        kind: what the summary calls the bad requests where they failed; empty: they were only slow.
     """
 
     bad: Callable[[int], float] = lambda _: 0.0
@@ -47,6 +49,8 @@ class Script:
     no_pass: tuple[str, ...] = ()
     raises: Exception | None = None
     histogram: str = ""
+    only: frozenset[str] = frozenset()
+    kind: str = ""
 
 
 class FakeLoad:
@@ -119,7 +123,8 @@ def _counts(
             whole = schedule.index(min(at + 1.0, until)) - schedule.index(float(at))
             total = round(whole * _part(job.section, objective))
             late = round(total * script.late(at))
-            bad = min(total, round(total * script.bad(at)) + late)
+            hit = not script.only or objective.text in script.only
+            bad = min(total, (round(total * script.bad(at)) if hit else 0) + late)
             if total:
                 seconds.append(Second(at, total, bad, late))
         found.append(ObjectiveSeconds(objective.text, tuple(seconds)))
@@ -134,11 +139,15 @@ def _part(section: LoadSection, objective: Objective) -> float:
 def _summary(job: LoadJob, schedule: Schedule, script: Script, ended: float) -> LoadSummary:
     requests = schedule.index(ended)
     rate = RatePerSecond(requests / ended if ended else 0.0)
+    failed = 0
+    for at in range(math.ceil(ended) if script.kind else 0):
+        whole = schedule.index(min(at + 1.0, ended)) - schedule.index(float(at))
+        failed += round(whole * script.bad(at))
     return LoadSummary(
         load=job.section.name,
         endpoint=None,
         requests=requests,
-        errors=(),
+        errors=((script.kind, failed),) if failed else (),
         planned_rate=rate,
         achieved_rate=rate,
         latency=script.latency,

@@ -237,6 +237,53 @@ def the_newest_status_of_a_context_counts(world: ForgeWorld) -> None:
     _expect(world.statuses(commit), (standing, other))
 
 
+def a_status_that_stands_is_known_without_a_write(world: ForgeWorld) -> None:
+    """A daemon that has just started asks for every status it wants: one that stands so costs nothing."""
+    commit = world.push(_HEAD, "image", "v2")
+    forge = world.forge()
+    standing = Status(commit, "gitslo/shop/dev", StatusState.SUCCESS, "pass: 2 of 2 objectives")
+    _expect(forge.has_status(standing), False)
+    forge.set_status(standing)
+    before = world.effects()
+
+    _expect([forge.has_status(standing), world.forge().has_status(standing)], [True, True])
+    for other in (
+        Status(commit, "gitslo/shop/dev", StatusState.SUCCESS, "pass: 3 of 3 objectives"),
+        Status(commit, "gitslo/shop/dev", StatusState.FAILURE, standing.description),
+        Status(commit, "gitslo/shop/staging", standing.state, standing.description),
+        Status(_NOBODY, standing.context, standing.state, standing.description),
+    ):
+        _expect([forge.has_status(other), world.forge().has_status(other)], [False, False])
+    _expect(world.effects(), before)
+
+
+def a_status_that_was_replaced_does_not_stand(world: ForgeWorld) -> None:
+    """What the client itself has changed it does not take from an earlier look."""
+    commit = world.push(_HEAD, "image", "v2")
+    forge = world.forge()
+    green = Status(commit, "gitslo/shop/dev", StatusState.SUCCESS, "pass")
+    red = Status(commit, "gitslo/shop/dev", StatusState.FAILURE, "held")
+    forge.set_status(green)
+    found = [forge.has_status(green)]
+    forge.set_status(red)
+
+    _expect([*found, forge.has_status(green), forge.has_status(red)], [True, False, True])
+
+
+def a_comment_that_is_there_is_known_without_a_write(world: ForgeWorld) -> None:
+    """By its marker; on a pull request that nobody opened there is none."""
+    forge, opened = _opened(world)
+    _expect(forge.has_comment(opened.number, "verdict-1"), False)
+    forge.comment_once(opened.number, "verdict-1", "pass")
+    before = world.effects()
+    clients = (forge, world.forge())
+
+    _expect([client.has_comment(opened.number, "verdict-1") for client in clients], [True, True])
+    _expect([client.has_comment(opened.number, "verdict-2") for client in clients], [False, False])
+    _expect([client.has_comment(7, "verdict-1") for client in clients], [False, False])
+    _expect(world.effects(), before)
+
+
 def a_status_description_has_140_characters(world: ForgeWorld) -> None:
     """Forges cut or refuse more; ours say so."""
     commit = world.push(_HEAD, "image", "v2")
@@ -331,6 +378,9 @@ FORGE_CONTRACT: tuple[Callable[[ForgeWorld], None], ...] = (
     one_comment_per_marker,
     a_pull_request_that_is_not_there_is_refused,
     the_newest_status_of_a_context_counts,
+    a_status_that_stands_is_known_without_a_write,
+    a_status_that_was_replaced_does_not_stand,
+    a_comment_that_is_there_is_known_without_a_write,
     a_status_description_has_140_characters,
     merging_brings_the_head_onto_the_base,
     merging_twice_is_merging_once,

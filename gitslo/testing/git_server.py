@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
+import ssl
 import subprocess
 import threading
 from base64 import b64encode
@@ -27,6 +29,7 @@ from gitslo.testing.bare_repository import BareRepository, environment
 __all__ = ["Access", "BareRepository", "Fault", "GitServer"]
 
 _CHUNK = 1 << 16
+_FAREWELL = 1.0
 
 
 class Fault(StrEnum):
@@ -67,12 +70,13 @@ class Access:
 
 
 class GitServer:
-    """Serves every bare repository of a folder at `http://127.0.0.1:<port>/<name>`.
+    """Serves every bare repository of a folder at `http://127.0.0.1:<port>/<name>`, or https.
 
     Args:
         root: the folder.
         credentials: user name and password that every request needs, or None.
         fault: asked for every request; may answer with a fault. Called from several threads.
+        tls: the server's certificate and its key, PEM files; None for plain HTTP.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class GitServer:
         *,
         credentials: tuple[str, str] | None = None,
         fault: Callable[[Access], Fault | None] = lambda _: None,
+        tls: tuple[Path, Path] | None = None,
     ) -> None:
         backend = shutil.which("git")
         if backend is None:
@@ -92,7 +97,15 @@ class GitServer:
         self._journal: list[Access] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._scheme = "http" if tls is None else "https"
         self._server = _Server(self)
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            # The handshake comes with the first read, in the request's own thread: who only connects waits alone.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="git-server")
 
     def __enter__(self) -> Self:
@@ -109,8 +122,8 @@ class GitServer:
 
     @property
     def origin(self) -> str:
-        """`http://127.0.0.1:<port>`."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        """`http://127.0.0.1:<port>`, or https."""
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def url(self, name: str) -> str:
         """The URL of one repository."""
@@ -149,6 +162,14 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, owner: GitServer) -> None:
         self.owner = owner
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        """End TLS in good order, too: an answer without a length would otherwise count as cut off."""
+        if isinstance(request, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                request.settimeout(_FAREWELL)
+                request.unwrap()
+        super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is its own business."""

@@ -112,8 +112,8 @@ def test_the_same_tag_twice():
 
 def test_no_image_has_the_nearest_as_a_hint():
     """An image that is nowhere is refused, with the one that was probably meant."""
-    assert "did you mean 'ghcr.io/acme/aap'?" in refusal({"a.yaml": deployment("ghcr.io/acme/aap:1")}, image())
-    assert "did you mean 'ghcr.io/acme/aap'?" in refusal(
+    assert "did you mean `ghcr.io/acme/aap`?" in refusal({"a.yaml": deployment("ghcr.io/acme/aap:1")}, image())
+    assert "did you mean `ghcr.io/acme/aap`?" in refusal(
         {"kustomization.yaml": "images: [{name: ghcr.io/acme/aap, newTag: v1}]"}, image()
     )
 
@@ -155,7 +155,7 @@ def test_the_nearest_name_passes_over_what_is_no_yaml():
     """A broken file beside does not hide the hint."""
     files = {"a.yaml": deployment("ghcr.io/acme/aap:1"), "b.yaml": "a: [", "kustomization.yaml": "images: [text]"}
 
-    assert "did you mean 'ghcr.io/acme/aap'?" in refusal(files, image())
+    assert "did you mean `ghcr.io/acme/aap`?" in refusal(files, image())
 
 
 def test_a_kustomization_is_found_by_itself():
@@ -215,7 +215,7 @@ def test_an_entry_of_images(entry, value):
         (f"images: [{{name: {APP}, newTag: ~}}]", "neither a tag nor a digest"),
         (f"images: [{{name: {APP}, tagSuffix: -x}}]", "write `newTag`"),
         (f"images: [{{name: {APP}, newTag: a}}, {{newName: {APP}, newTag: b}}]", "is 'a' at"),
-        ("images: [{name: ghcr.io/acme/ap, newTag: a}]", "did you mean 'ghcr.io/acme/ap'?"),
+        ("images: [{name: ghcr.io/acme/ap, newTag: a}]", "did you mean `ghcr.io/acme/ap`?"),
         ("resources: []", f"no image '{APP}' is named here"),
     ],
 )
@@ -226,7 +226,7 @@ def test_entries_that_carry_nothing(text, says):
 
 def test_a_missing_file_has_the_nearest_as_a_hint():
     """A locator's file that is not there is refused, with the one that was probably meant."""
-    assert "did you mean 'deploy/prod/value.yaml'?" in refusal({"value.yaml": "a: 1"}, HELM)
+    assert "did you mean `deploy/prod/value.yaml`?" in refusal({"value.yaml": "a: 1"}, HELM)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +250,8 @@ def test_values_of_a_chart(text, promoted, value):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("image: {tga: v1}", "values.yaml:1:8: there is no 'image.tag': 'tag' is not here (did you mean 'tga'?)"),
-        ("iamge: {tag: v1}", "did you mean 'iamge'?"),
+        ("image: {tga: v1}", "values.yaml:1:8: there is no 'image.tag': 'tag' is not here (did you mean `tga`?)"),
+        ("iamge: {tag: v1}", "did you mean `iamge`?"),
         ("image: v1", "'tag' is not here"),
         ("image: {tag: {a: b}}", "'image.tag' is a mapping and a single value is expected"),
         ("image: {tag: [a]}", "'image.tag' is a list and a single value is expected"),

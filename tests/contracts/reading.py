@@ -13,10 +13,17 @@ GOLDEN = Path(__file__).parent / "golden"
 EXAMPLES = Path(__file__).parent / "examples"
 
 
+BESIDE = {
+    "pay.json": b'{"amount": 1}',
+    "users.csv": b"id,name\n1,Ann\n2,Bo\n",
+    "template.txt": b"good ${seq}\nbad ${sequence}\n",
+}
+"""What lies beside every plan."""
+
+
 def beside(path: str) -> bytes:
-    """The only file beside every plan."""
-    if path == "pay.json":
-        return b'{"amount": 1}'
+    if path in BESIDE:
+        return BESIDE[path]
     raise Refused(Problem("there is no such file", file=path))
 
 

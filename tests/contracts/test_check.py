@@ -115,7 +115,7 @@ def test_errors_end_with_one_and_warnings_with_zero(folder: Path) -> None:
             "dev/slo.yaml:11:16: /load/browse/stages/0/hold: expected a rate, e.g. `200/s` or `30/m`,"
             " found the number `50` (did you mean `50/s`?)"
         ),
-        "prod/slo.yaml:14:5: /objectives/0: there is no load `brows` (did you mean 'browse'?)",
+        "prod/slo.yaml:14:5: /objectives/0: there is no load `brows` (did you mean `browse`?)",
         "2 environments, 2 errors, 0 warnings",
     ] == failed.stdout.splitlines()
 
@@ -137,7 +137,7 @@ def test_the_same_as_json(folder: Path) -> None:
                 "column": 12,
                 "pointer": "/objectives/0",
                 "message": "there is no metric or endpoint `error`",
-                "hint": "did you mean 'errors'?",
+                "hint": "did you mean `errors`?",
             }
         ],
     } == json.loads(result.stdout)
@@ -176,13 +176,16 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
             "gitslo.yaml",
             "after: [dev]",
             "after: [dve]",
-            "gitslo.yaml:5:38: /stages/1/after/0: there is no stage 'dve' (did you mean 'dev'?)",
+            "gitslo.yaml:5:38: /stages/1/after/0: there is no stage 'dve' (did you mean `dev`?)",
         ),
         (
             "gitslo.yaml",
             "path: prod",
             "path: production",
-            "production: the folder of 'prod' is missing (it needs at least the manifests and a plan)",
+            (
+                "gitslo.yaml:5:24: /stages/1/path: the folder `production` of `prod` is missing"
+                " (it needs at least the manifests and a plan)"
+            ),
         ),
         (
             "gitslo.yaml",
@@ -215,7 +218,7 @@ def test_one_broken_environment_does_not_hide_the_other(folder: Path) -> None:
     change(folder, "prod/slo.yaml", "schema: gitslo/v1", "schema: gitslo/v2")
 
     assert [
-        "dev/slo.yaml: there is no plan of 'dev' (a plan says when 'dev' is good)",
+        "dev/slo.yaml: there is no plan of 'dev' (a plan says when `dev` is good)",
         "prod/slo.yaml:1:9: /schema: expected `gitslo/v1`, found `gitslo/v2`",
         "2 environments, 2 errors, 0 warnings",
     ] == lines(folder)
@@ -372,9 +375,87 @@ def test_what_the_operator_does_not_allow_is_told(folder: Path) -> None:
             "gitslo.yaml:6:7: /sync: the operator's file gives this repository no process syncer"
             " (add `process` to the repository there)"
         ),
-        "gitslo.yaml:7:19: /outcomes/error: the operator's file has no command `pag` (did you mean 'page'?)",
+        "gitslo.yaml:7:19: /outcomes/error: the operator's file has no command `pag` (did you mean `page`?)",
         "2 environments, 6 errors, 1 warning",
     ] == lines(folder, "--operator", str(operator))
+
+
+GIVEN = """\
+schema: gitslo/v1
+targets:
+  web:
+    http: https://shop.dev.svc
+    resolve: shop.prod.svc:443
+    tls: {ca: shop-c, certificate: shop-ca}
+    auth: tester
+  other: {grpc: "other.dev.svc:9090", tls: {insecure: true}, auth: nobody}
+load:
+  browse: {target: web, get: "/${env.TENANT}/${env.REGION}", stages: [{hold: 20/s, for: 1m}]}
+  quote: {target: other, call: {method: a.B/C}, stages: [{hold: 20/s, for: 1m}]}
+objectives: [browse.errors < 50%]
+"""
+
+
+def about_dev(told: list[str]) -> list[str]:
+    """What is said of the plan of `dev`, without its name."""
+    return [line.removeprefix("dev/slo.yaml:") for line in told if line.startswith("dev/slo.yaml:")]
+
+
+def test_what_the_operator_does_not_give_to_a_target_is_told(folder: Path) -> None:
+    """Certificates by their kind, identities and their hosts, variables, and certificates that nobody verifies."""
+    operator = folder.parent / "operator.yaml"
+    given = OPERATOR.replace('"*.dev.svc"]', '"*.dev.svc"], variables: [REGION]').replace("1m", "5m") + (
+        "certificates: {shop-ca: {file: /ca.pem}, own: {certificate: /own.pem, key: /own.key}}\n"
+        "identities: {tester: {bearer: {env: TOKEN}, hosts: ['*.dev.svc']}}\n"
+    )
+    operator.write_text(given, encoding="utf-8")
+    write(folder, "dev/slo.yaml", GIVEN)
+
+    assert [
+        "4:5: /targets/web: the operator does not allow the host `shop.prod.svc` (there is *.dev.svc)",
+        "6:15: /targets/web/tls/ca: the operator's file has no authorities `shop-c` (did you mean `shop-ca`?)",
+        (
+            "6:36: /targets/web/tls/certificate: the operator's file has no client certificate `shop-ca`"
+            " (there is `own`)"
+        ),
+        "7:11: /targets/web/auth: the identity `tester` is not for the host `shop.prod.svc`",
+        (
+            "8:55: /targets/other/tls/insecure: warning: nobody verifies who answers for `other`"
+            " (name its authority as `ca`)"
+        ),
+        (
+            "8:55: /targets/other/tls/insecure: the operator does not allow that a certificate is not verified"
+            " (name its authority as `ca`)"
+        ),
+        "8:68: /targets/other/auth: the operator's file has no identity `nobody` (there is `tester`)",
+        "10:11: /load/browse: the operator does not allow the environment variable `TENANT` (there is `REGION`)",
+    ] == about_dev(lines(folder, "--operator", str(operator)))
+
+
+def test_what_is_hardly_meant_so_is_warned_about(folder: Path) -> None:
+    """Data that nothing uses, a deadline beyond the time-out, an abort before the limit, nobody verified."""
+    plan = GIVEN.replace("    resolve: shop.prod.svc:443\n", "").replace(
+        "{method: a.B/C}", "{method: a.B/C, deadline: 9s}"
+    )
+    plan = plan.replace(", get: ", ", data: {users: {csv: users.csv}}, abort: {errors: 50%}, get: ")
+    write(folder, "dev/users.csv", "id\n1\n")
+    write(folder, "dev/slo.yaml", plan)
+
+    assert [
+        (
+            "7:55: /targets/other/tls/insecure: warning: nobody verifies who answers for `other`"
+            " (name its authority as `ca`)"
+        ),
+        "9:39: /load/browse/data/users: warning: nothing uses the data `users` (e.g. `${users.id}`)",
+        (
+            "10:10: /load/quote: warning: the server of `quote` may work on when the time-out has passed and nobody"
+            " listens (a deadline of at most 5s, or a longer `timeout`)"
+        ),
+        (
+            "11:14: /objectives/0: warning: the load is aborted at 50% errors, which `browse.errors < 50%` may allow"
+            " (abort later: `abort: {errors: ...}`)"
+        ),
+    ] == about_dev(lines(folder))
 
 
 def test_the_repository_of_the_operators_file_is_named(folder: Path) -> None:

@@ -19,7 +19,9 @@ from gitslo.config import (
     parse_operator,
 )
 from gitslo.errors import Refused
+from gitslo.identities import Basic, CertificateFiles, ClientAuthentication, ClientCredentials, Identity
 from gitslo.model import Allowed, Ceilings
+from tests.authority import Authority
 
 LEAST = "schema: gitslo/v1\nrepositories:\n  - {name: shop, url: https://git.example.com/acme/shop.git}\n"
 
@@ -103,6 +105,60 @@ def test_everything_that_is_said_is_understood() -> None:
     assert expected == parse_operator(WHOLE.encode(), file="operator.yaml")
 
 
+GIVEN = """\
+schema: gitslo/v1
+repositories:
+  - name: shop
+    url: file:///srv/git/shop.git
+    allow: {targets: ["*.svc"], variables: [TENANT], insecure_tls: true}
+certificates:
+  shop-ca: {file: /etc/gitslo/ca.pem}
+  own: {certificate: /etc/gitslo/own.pem, key: /etc/gitslo/own.key}
+identities:
+  tester: {bearer: {env: TOKEN}, hosts: ["*.svc"]}
+  named: {basic: {username: me, password: {file: /run/password}}, hosts: [a.svc, b.svc], plain_http: true}
+  client:
+    oauth2:
+      token_url: https://id.example.com/token/
+      client_id: gitslo
+      client_secret: {env: SECRET}
+      scope: a b
+      audience: shop
+      ca: shop-ca
+      method: client_secret_post
+    hosts: ["*"]
+"""
+
+
+def test_what_is_given_to_targets_is_understood() -> None:
+    """Certificates, identities with the hosts that they are for, variables, and whether nothing need be verified."""
+    found = parse_operator(GIVEN.encode(), file="operator.yaml")
+
+    assert Allowed(("*",), ("*.svc",), ("TENANT",), insecure_tls=True) == found.repositories[0].allowed
+    assert {
+        "shop-ca": CertificateFiles(ca=Path("/etc/gitslo/ca.pem")),
+        "own": CertificateFiles(certificate=Path("/etc/gitslo/own.pem"), key=Path("/etc/gitslo/own.key")),
+    } == found.certificates
+    assert {
+        "tester": Identity("tester", SecretRef(env="TOKEN"), ("*.svc",)),
+        "named": Identity("named", Basic("me", SecretRef(file="/run/password")), ("a.svc", "b.svc"), plain_http=True),
+        "client": Identity(
+            "client",
+            ClientCredentials(
+                "https://id.example.com/token/",
+                "gitslo",
+                SecretRef(env="SECRET"),
+                "a b",
+                "shop",
+                "shop-ca",
+                ClientAuthentication.POST,
+            ),
+            ("*",),
+        ),
+    } == found.identities
+    assert ["TOKEN", None, "SECRET"] == [each.secret.env for each in found.identities.values()]
+
+
 def test_what_is_left_out_is_cautious() -> None:
     """No host may be called, nothing listens, no command exists; the instance is the machine's own name."""
     found = parse_operator(LEAST.encode(), file="f")
@@ -173,6 +229,86 @@ def test_a_variable_that_is_not_set_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("GITSLO_NO_SUCH", raising=False)
     with pytest.raises(Refused, match="GITSLO_NO_SUCH is not set"):
         SecretRef(env="GITSLO_NO_SUCH").resolve()
+
+
+# --------------------------------------------------------------------------- what goes to the remote
+
+
+def one_repository(text: str) -> RepositoryConfig:
+    found = parse_operator(f"schema: gitslo/v1\nrepositories: [{{name: shop, {text}}}]\n".encode(), file="f")
+    return found.repositories[0]
+
+
+SIGNED_IN = "credentials: {username: gitslo, password: {env: GIT_TOKEN}"
+
+
+@pytest.mark.parametrize(
+    "host", ["git.example.com", "git.example.com:8080", "192.0.2.7", "'[2001:db8::1]'", "10.0.0.1"]
+)
+def test_a_password_is_not_sent_in_clear(host: str) -> None:
+    """Plain http to another machine is refused, with the ways out."""
+    url = f"'http://{host.strip(chr(39))}/shop.git'"
+    with pytest.raises(
+        Refused, match=r"f:2:\d+: /repositories/0/credentials: .*plain http://.*https://.*plain_http: true"
+    ):
+        one_repository(f"url: {url}, {SIGNED_IN}}}")
+
+
+@pytest.mark.parametrize(
+    ("url", "more"),
+    [
+        ("http://git.example.com/shop.git", ", plain_http: true"),
+        ("https://git.example.com/shop.git", ""),
+        ("https://git.example.com/shop.git", ", plain_http: false"),
+        ("http://127.0.0.1:3000/shop.git", ""),
+        ("http://[::1]:3000/shop.git", ""),
+        ("http://localhost:3000/shop.git", ""),
+    ],
+)
+def test_a_password_is_sent_where_the_operator_may_mean_it(url: str, more: str) -> None:
+    """Over TLS, to this machine, or where it is said that it may go in clear."""
+    found = one_repository(f'url: "{url}", {SIGNED_IN}{more}}}')
+
+    assert Credentials("gitslo", SecretRef(env="GIT_TOKEN"), plain_http="true" in more) == found.credentials
+
+
+def test_no_password_needs_no_tls() -> None:
+    """What everybody may read anyway may come over plain http."""
+    assert one_repository("url: http://git.example.com/shop.git").credentials is None
+
+
+def test_the_certificates_of_an_authority_are_named(tmp_path: Path) -> None:
+    """An absolute path to a file that holds some, whatever stands between them."""
+    authority = Authority.create(tmp_path / "authority")
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes("# Öffentlich\n".encode() + authority.certificates.read_bytes() * 2)
+
+    assert bundle == one_repository(f"url: https://git.example.com/x.git, ca: {bundle}").ca
+    assert one_repository("url: https://git.example.com/x.git").ca is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "the certificates cannot be read: No such file or directory"),
+        (b"", "no certificate can be read"),
+        (b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "no certificate can be read"),
+    ],
+)
+def test_certificates_that_are_none_are_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
+    """When the file is read, with its place; not at the first handshake."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Refused, match=f"f:2:.*/repositories/0/ca: {said}"):
+        one_repository(f"url: https://git.example.com/x.git, ca: {path}")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/x.git", "file:///srv/git/x.git"])
+def test_certificates_without_tls_are_refused(tmp_path: Path, url: str) -> None:
+    """They would be of no use, and who names them thinks that they are."""
+    with pytest.raises(Refused, match="/repositories/0/ca: only an https:// repository"):
+        one_repository(f'url: "{url}", ca: {tmp_path}/ca.pem')
 
 
 # --------------------------------------------------------------------------- names

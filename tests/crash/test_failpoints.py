@@ -14,7 +14,7 @@ ACT = parsed(ROOT / "gitslo" / "loop" / "act.py")
 HELPERS = {"_swap"}
 """Functions of the actor that are an effect of whoever calls them."""
 EFFECTS = {"_swap", "_begin", "_commands"}
-FORGE_READS = {"capabilities", "find"}
+FORGE_READS = {"capabilities", "find", "has_comment", "has_status"}
 FORGE_EFFECTS = {name for name in vars(Forge) if not name.startswith("_")} - FORGE_READS
 
 

@@ -131,7 +131,7 @@ def test_an_unknown_stage_in_after_has_a_hint():
         environments(pipeline(stage("staging"), stage("prod", after=("stagign",))))
 
     (problem,) = caught.value.problems
-    assert (problem.pointer, problem.hint) == ("/stages/1/after/0", "did you mean 'staging'?")
+    assert (problem.pointer, problem.hint) == ("/stages/1/after/0", "did you mean `staging`?")
 
 
 def test_after_itself():

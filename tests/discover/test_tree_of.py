@@ -306,7 +306,7 @@ def test_remote_charts_of_a_kustomization():
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({}, "deploy/dev: the folder of 'dev' is missing"),
+        ({}, "gitslo.yaml: the folder `deploy/dev` of `dev` is missing"),
         ({"deploy/dev": ""}, "deploy/dev: the folder of 'dev' is a file"),
         ({"deploy": ""}, "deploy: the folder of 'dev' is a file"),
         ({"deploy/dev/a.yaml": "", "deploy/dev/A.yaml": ""}, "some systems take it for"),
@@ -346,7 +346,7 @@ def test_links_and_submodules_are_refused(path, mode, says):
         ("resources: ['..\\..\\x']", "is no path relative"),
         ("resources: ['file:///etc/passwd']", "leaves the repository"),
         ("resources: ['']", "'' is no path"),
-        ("resources: [bsae.yaml]", "there is no 'deploy/dev/bsae.yaml' (did you mean 'deploy/dev/base.yaml'?)"),
+        ("resources: [bsae.yaml]", "there is no 'deploy/dev/bsae.yaml' (did you mean `deploy/dev/base.yaml`?)"),
         ("resources: [../../base]", "there is no 'base'"),
         ("resources: [../other]", "the folder 'deploy/other' holds no kustomization.yaml"),
         ("components: [base.yaml]", "'base.yaml' is a file and a folder with a kustomization is expected"),

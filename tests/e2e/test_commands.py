@@ -48,13 +48,13 @@ def test_unknown_names_are_refused_with_the_nearest_one(tmp_path: Path) -> None:
         assert {2} == {answer.code for answer in said.values()}
         assert {""} == {answer.out for answer in said.values()}
         assert {
-            "hold": "there is no environment `checkout/prd` (did you mean 'checkout/prod'?)\n",
-            "resume": "there is no environment `chekout/dev` (did you mean 'checkout/dev'?)\n",
-            "revalidate": "there is no environment `pricing/devv` (did you mean 'pricing/dev'?)\n",
-            "log": "there is no environment `pricing/prod2` (did you mean 'pricing/prod'?)\n",
-            "report": "there is no environment `pricing/pro` (did you mean 'pricing/prod'?)\n",
+            "hold": "there is no environment `checkout/prd` (did you mean `checkout/prod`?)\n",
+            "resume": "there is no environment `chekout/dev` (did you mean `checkout/dev`?)\n",
+            "revalidate": "there is no environment `pricing/devv` (did you mean `pricing/dev`?)\n",
+            "log": "there is no environment `pricing/prod2` (did you mean `pricing/prod`?)\n",
+            "report": "there is no environment `pricing/pro` (did you mean `pricing/prod`?)\n",
             "number": "pricing/prod has no run 7 (`gitslo log pricing/prod` lists its entries)\n",
-            "repository": f"{world.config}: there is no repository `shp` (did you mean 'shop'?)\n",
+            "repository": f"{world.config}: there is no repository `shp` (did you mean `shop`?)\n",
         } == {name: answer.err for name, answer in said.items()}
 
 

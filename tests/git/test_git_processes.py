@@ -284,3 +284,24 @@ def test_many_small_objects_are_rolled_up(tmp_path, bare_repository) -> None:
     repository.fetch({"refs/heads/main": newer})
 
     assert (True, 0, 9001) == (before > 27, len(list(objects.glob("17/*"))), len(repository.walk(built, "")))
+
+
+def test_an_askpass_script_of_an_earlier_installation_is_written_anew(tmp_path) -> None:
+    """The cache outlives an upgrade; a script that names a Python that is gone would look like a wrong password."""
+    BareRepository.create(tmp_path / "remotes" / "shop.git").commit({"a": b"1"})
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "askpass").write_text("#!/bin/sh\nexec /opt/gone/python\n")
+    (cache / "askpass").chmod(0o700)
+    with GitServer(tmp_path / "remotes", credentials=(USERNAME, PASSWORD)) as server:
+        repository = client(server.url("shop.git"), cache, username=USERNAME, password=lambda: PASSWORD)
+
+        assert ["refs/heads/main"] == list(repository.list_refs())
+
+
+def test_a_new_clone_is_for_nobody_else(tmp_path, bare_repository) -> None:
+    """What may be read only with a password is not readable by every account of this machine."""
+    bare_repository.commit({"a": b"1"})
+    client(bare_repository.url, tmp_path / "cache").list_refs()
+
+    assert 0o700 == (tmp_path / "cache").stat().st_mode & 0o777

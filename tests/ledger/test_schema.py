@@ -24,6 +24,7 @@ RECORDS = {
     "change": model.Change,
     "claim": model.Claim,
     "evidence": model.Evidence,
+    "fidelity": model.Fidelity,
     "finding": model.Finding,
     "hold": model.Hold,
     "loadSummary": model.LoadSummary,
@@ -62,7 +63,9 @@ def test_schema_and_model_have_the_same_fields(name: str) -> None:
     fields = {item.name for item in dataclasses.fields(RECORDS[name])} | ({"schema"} if not name else set())
 
     assert set(part["properties"]) == fields
-    assert set(part["required"]) == fields
+    # what came later is written by whoever knows it, and missing in what is older
+    later = {item.name for item in dataclasses.fields(RECORDS[name]) if "since" in item.metadata}
+    assert set(part["required"]) == fields - later
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ def job(
     address: str = "127.0.0.1",
     scheme: TargetScheme = TargetScheme.HTTP,
     tls: bool = False,
+    closed: bool = False,
+    count: int | None = None,
 ) -> LoadJob:
     """One job against a loopback port; everything is judged unless `judged` says otherwise."""
     whole = sum(stage.duration for stage in stages)
@@ -102,17 +104,19 @@ def job(
         workers=workers,
         deadline=Seconds(deadline),
         run_id="1",
+        closed=closed,
+        count=count,
     )
 
 
-def engine(ceilings: Ceilings = CEILINGS, *, closed: bool = False) -> ProcessLoadEngine:
+def engine(ceilings: Ceilings = CEILINGS) -> ProcessLoadEngine:
     """An engine that may call this machine."""
-    return ProcessLoadEngine(ceilings, lambda host: host in {"127.0.0.1", "shop.test", "localhost"}, closed=closed)
+    return ProcessLoadEngine(ceilings, lambda host: host in {"127.0.0.1", "shop.test", "localhost"})
 
 
-def measured(asked: LoadJob, *, closed: bool = False) -> LoadDetail:
+def measured(asked: LoadJob) -> LoadDetail:
     """Carry a job out to its end."""
-    return engine(closed=closed).measure(asked, lambda _: True)
+    return engine().measure(asked, lambda _: True)
 
 
 def _counts(detail: LoadDetail, index: int, field: str) -> int:

@@ -6,6 +6,8 @@ It runs in a thread of the test's process on a loop of its own; the load comes f
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import re
 import socket
 import ssl
@@ -31,6 +33,37 @@ ANSWERS = {
     "early": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK,
     "head": b"HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n",
     "big": b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(100_000),
+}
+GIGABYTES = 10 << 30
+
+
+def body(content: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    """A response with a body."""
+    lines = (f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(content)}", "", "")
+    return "\r\n".join(lines).encode() + content
+
+
+PACKED = gzip.compress(b'{"state": "ok"}', mtime=0)
+ANSWERS |= {
+    "json": body(b'{"state": "ok", "items": [1, 2]}', "Content-Type: application/json", "X-Cache: hit"),
+    "errors": body(b'{"data": null, "errors": [{"message": "boom"}]}'),
+    "gzip": body(PACKED, "Content-Encoding: gzip"),
+    "gzip-cut": body(PACKED[:-9], "Content-Encoding: gzip"),
+    "gzip-no": body(b"plain", "Content-Encoding: gzip"),
+    "gzip-bomb": body(gzip.compress(bytes(64 << 20), mtime=0), "Content-Encoding: gzip"),
+    "gzip-twice": body(gzip.compress(b"a", mtime=0) + gzip.compress(b"b", mtime=0), "Content-Encoding: gzip"),
+    "headers": body(b"", *(f"X-{number}: 1" for number in range(1100))),
+    "brotli": body(b"\x0b\x02\x80hello\x03", "Content-Encoding: br"),
+    "trailers": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Late\r\n\r\n"
+    b"2\r\nok\r\n0\r\nX-Late: yes\r\n\r\n",
+    "announced": f"HTTP/1.1 200 OK\r\nContent-Length: {GIGABYTES}\r\n\r\n".encode(),
+    "half-close": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+    "upgrade": b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n",
+    "loop": body(b"", "Location: /loop", status="302 Found"),
+    "away": body(b"", "Location: http://other.test/", status="301 Moved"),
+    "no-location": body(b"", status="302 Found"),
+    "bad-location": body(b"", "Location: http://[", status="302 Found"),
+    "set": body(b"", "Set-Cookie: a=1; Path=/", "Set-Cookie: b=2; Path=/other", "Location: /jar", status="302 Found"),
 }
 CLOSING = {"close", "until-end", "cut", "cut-closing", "hang-up"}
 _REQUEST = re.compile(rb"(\w+) (\S+) HTTP/1\.1\r\n(.*?)\r\n\r\n", re.DOTALL)
@@ -86,10 +119,27 @@ class Service:
             assert self.changed.wait_for(lambda: condition(self), within), f"not within {within} s: {self}"
 
 
+def led(got: Received, kind: str, rest: list[str]) -> bytes:
+    """Redirects, and what they lead to."""
+    match kind, *rest:
+        case "hop" | "hop-closing", "0":
+            return OK
+        case "hop" | "hop-closing", count:
+            location = f"Location: /{kind if count != '1' else 'hop'}/{int(count) - 1}"
+            closing = ["Connection: close"] if kind == "hop-closing" else []
+            return body(b"on", location, *closing, status="302 Found")
+        case "moved", status:
+            return body(b"", "Location: ../echo/landed?x=%20y z#part", status=f"{status} Moved")
+        case _:
+            said = {"method": got.method, "path": got.path, "head": got.head, "body": got.body.decode()}
+            return body(json.dumps(said).encode())
+
+
 class _Connection(asyncio.Protocol):
     def __init__(self, service: Service) -> None:
         self.service = service
         self.buffer = b""
+        self.paused = self.flooding = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -126,18 +176,55 @@ class _Connection(asyncio.Protocol):
                 self.transport.write(made(status))
             case ["every", n, status]:
                 self.transport.write(OK if number % int(n) else made(status))
-            case ["dribble"]:
-                self.dribble(ANSWERS["chunked"])
-            case ["silent"]:
-                pass
-            case ["reset"]:
-                raw = self.transport.get_extra_info("socket")
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.transport.abort()
+            case ["silent" | "slow" | "dribble" | "flood" | "half-close" | "reset" as kind]:
+                self.trouble(kind)
+            case ["echo" | "hop" | "hop-closing" | "moved" as kind, *rest]:
+                self.transport.write(led(self.service.log[number - 1], kind, rest))
+                if kind == "hop-closing":
+                    self.transport.close()
             case [name]:
                 self.transport.write(ANSWERS.get(name, OK))
                 if name in CLOSING:
                     self.transport.close()
+
+    def trouble(self, kind: str) -> None:
+        """Answer as nobody should."""
+        match kind:
+            case "slow":
+                self.slowly(ANSWERS["json"])
+            case "dribble":
+                self.dribble(ANSWERS["chunked"])
+            case "flood":
+                self.flooding = True
+                self.transport.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                self.flood()
+            case "half-close":
+                self.transport.write(ANSWERS["half-close"])
+                self.transport.write_eof()
+            case "reset":
+                raw = self.transport.get_extra_info("socket")
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.transport.abort()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        if self.flooding:
+            self.flood()
+
+    def flood(self) -> None:
+        """Chunks without end."""
+        if not self.paused and not self.transport.is_closing():
+            self.transport.write(b"10000\r\n" + bytes(65536) + b"\r\n")
+            asyncio.get_running_loop().call_soon(self.flood)
+
+    def slowly(self, rest: bytes) -> None:
+        """A few bytes now and then."""
+        if rest and not self.transport.is_closing():
+            self.transport.write(rest[:8])
+            asyncio.get_running_loop().call_later(0.1, self.slowly, rest[8:])
 
     def dribble(self, rest: bytes) -> None:
         """One byte per turn of the loop."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -66,9 +67,22 @@ def test_the_request_is_what_the_flags_say():
         code, out, _ = gitslo(url, *flags)
         received = target.log[0]
 
-    assert (code, received.method, received.body) == (0, "POST", b"{}")
+    assert (code, received.method, received.body) == (1, "POST", b"{}")
     assert "X-Shop: a: b" in received.head
     assert "10 status 201" in out
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_load_of_which_nothing_succeeded_ends_with_1(form):
+    """The result is printed all the same, and the last line of standard error says so."""
+    with socket.socket() as closed:  # bound and not listening: every connection is refused
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+        code, out, err = gitslo(url, "--rate", "50/s", "--duration", "200ms", *form)
+
+    assert code == 1
+    assert "connect: refused" in out
+    assert err.splitlines()[-1] == "not one of 10 requests succeeded (connect: refused)"
 
 
 def test_the_text_is_a_table():
@@ -96,9 +110,8 @@ def test_a_closed_loop_says_so():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["h2c://127.0.0.1/"], "not in this version"),
-        (["grpc://127.0.0.1:1/a.B/C"], "not in this version"),
-        (["127.0.0.1:80"], "is no http:// or https:// URL"),
+        (["ws://127.0.0.1/"], "not in this version"),
+        (["127.0.0.1:80"], "did you mean `http://127.0.0.1:80`?"),
         (["http://127.0.0.1:x/"], "is no URL"),
         (["http://me:secret@127.0.0.1/"], "no user, password or fragment"),
         (["http://127.0.0.1/", "--rate", "fast"], "--rate"),
@@ -106,7 +119,7 @@ def test_a_closed_loop_says_so():
         (["http://127.0.0.1/", "--expect", "2xx"], "no list of statuses"),
         (["http://127.0.0.1/", "--header", "nothing"], "NAME: VALUE"),
         (["http://127.0.0.1/", "--body", "@/nowhere/at/all"], "/nowhere/at/all"),
-        (["http://127.0.0.1/", "--timeout", "0s"], "time-out must be positive"),
+        (["http://127.0.0.1/", "--timeout", "0s"], "expected more than zero"),
         (["http://127.0.0.1/a\x01b"], "printable ASCII"),
     ],
 )

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from gitslo.errors import Retry
+from gitslo.load.cgroup import Throttled
 from gitslo.load.health import Gate, examine
 from gitslo.ports import LoadSnapshot
 from tests.load.jobs import engine, faster_than, get, hold, job
@@ -177,7 +178,15 @@ def test_the_gate_says_what_it_blocks():
     """Each cause blocks the direction that it could falsify, with its figure."""
     part = replace(END.endpoints[0], requests=1000, unsent=0, hindered=0)
     good = replace(
-        END, endpoints=(part,), cut="", exhausted=(), busy=0.3, judged_for=10.0, judged_took=10.0, ended_at=10.0
+        END,
+        endpoints=(part,),
+        cut="",
+        exhausted=(),
+        throttled=Throttled(),
+        busy=0.3,
+        judged_for=10.0,
+        judged_took=10.0,
+        ended_at=10.0,
     )
 
     def gate(end, lag=0.0001, lost=(), closed=False):
@@ -191,6 +200,8 @@ def test_the_gate_says_what_it_blocks():
     assert gate(good, lag=0.0015).no_pass == ()
     assert "91%" in gate(replace(good, busy=0.91)).no_fail[0]
     assert gate(replace(good, busy=0.91), closed=True) == Gate((), ())
+    assert "3 times and had to wait 0.25 s" in gate(replace(good, throttled=Throttled(3, 0.25))).no_fail[0]
+    assert gate(replace(good, throttled=Throttled(3, 0.05))) == Gate((), ())
     assert "file descriptors" in gate(replace(good, exhausted=("file descriptors",))).no_fail[0]
     hindered = replace(good, endpoints=(replace(part, hindered=20),))
     assert "98.0%" in gate(hindered).no_pass[0]

@@ -8,7 +8,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitslo.load.histogram import Histogram, fold, needed, quantile
+from gitslo.load.histogram import Histogram, Samples, needed, quantile
 from gitslo.model import Percentiles, Seconds
 
 PROPERTY = settings(derandomize=True, database=None, deadline=None, max_examples=200)
@@ -18,15 +18,16 @@ samples = st.lists(st.floats(0.0, 59.0), max_size=200)
 
 def histogram(values: list[float]) -> Histogram:
     """The histogram of some seconds."""
-    counts: dict[int, int] = {}
-    fold(values, None, counts)
-    return Histogram.of(counts, LONGEST)
+    counted = Samples()
+    counted.add(values)
+    counted.finish()
+    return Histogram.of(counted.exact, LONGEST)
 
 
 @PROPERTY
 @given(samples)
-def test_folding_is_what_the_library_would_record(values):
-    """Rounding in our fold is HDR's own: the same histogram as recording one by one."""
+def test_samples_are_what_the_library_would_record(values):
+    """Our rounding is HDR's own: the same histogram as recording one by one."""
     direct = HdrHistogram(1, 60_000_000, 3)
     for value in values:
         direct.record_value(int(value * 1e6))
@@ -75,8 +76,27 @@ def test_values_beyond_the_range_count_at_its_end():
 
 def test_the_live_view_is_coarse_and_complete():
     """One per cent, and every sample."""
-    live: dict[int, int] = {}
-    fold([0.1234, 0.1234, 0.5], live, None)
+    counted = Samples(keeps=False)
+    counted.add([0.1234, 0.1234, 0.5])
+    counted.turn()
+    live = counted.turn()
 
     assert sum(live.values()) == 3
     assert abs((quantile(live, 0.5) or 0) - 0.1234) < 0.0124 / 8
+
+
+@PROPERTY
+@given(st.lists(samples, max_size=5), st.lists(st.integers(0, 50), max_size=20))
+def test_rounding_in_slices_is_rounding_at_once(seconds, slices):
+    """However the work is cut, every sample is counted once: in the histogram, and in one live view."""
+    sliced, live = Samples(), 0
+    for values in seconds:
+        sliced.add(values)
+        for most in slices:
+            sliced.round(most)
+        live += sum(sliced.turn().values())
+    live += sum(sliced.turn().values())
+    sliced.finish()
+
+    assert Histogram.of(sliced.exact, LONGEST).counts() == histogram([v for values in seconds for v in values]).counts()
+    assert live == sum(map(len, seconds))

@@ -178,7 +178,7 @@ def test_the_target_is_told_who_calls():
 def test_a_closed_loop_is_labelled_and_bounded_by_its_connections():
     """Without a schedule every connection has one request under way, and the result says what it is."""
     with service(fixed=0.01) as target:
-        found = measured(job(target.port, stages=[hold(1, 0.5)], connections=4), closed=True)
+        found = measured(job(target.port, stages=[hold(1, 0.5)], connections=4, closed=True))
         received, accepted = len(target.log), target.accepted
 
     assert found.closed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitslo.load.schedule import Schedule, interleave
+from gitslo.load.schedule import PoissonSchedule, Schedule, interleave
 from gitslo.model import LoadStage, StageForm
 from tests.load.jobs import hold, ramp
 
@@ -120,3 +121,51 @@ def test_an_arrival_may_be_due_where_a_ramp_starts_at_zero():
     schedule = Schedule([ramp(1, 1), ramp(0, 2), ramp(1, 1)])
 
     assert schedule.moments(0, schedule.count()) == pytest.approx([1.0, 3.0], abs=1e-6)
+
+
+@PROPERTY
+@given(stages, st.integers(0, 2**32), st.lists(st.floats(0.0, 20.0), max_size=3), st.integers(1, 5))
+def test_poisson_shards_are_slices_of_one_process(given_stages, seed, edges, shards):
+    """Whoever has the seed has the same arrivals, monotone and inside, however they are shared out."""
+    whole, parts = PoissonSchedule(given_stages, seed), PoissonSchedule(given_stages, seed)
+    every = [m for block in whole.blocks(edges) for m in whole.moments(block.first, block.stop)]
+    union = [
+        m
+        for block in parts.blocks(edges)
+        for shard in range(shards)
+        for m in parts.moments(block.first + shard, block.stop, shards)
+    ]
+
+    assert every == sorted(every)
+    assert sorted(union) == every
+    assert len(every) == PoissonSchedule(given_stages, seed).count()
+    assert all(0.0 <= moment <= whole.duration + 1e-9 for moment in every)
+
+
+def test_poisson_arrivals_are_those_of_independent_users():
+    """The number in a second has the mean and the variance of the rate; gaps have a coefficient of variation of 1."""
+    schedule = PoissonSchedule([hold(50, 2000)], 7)
+    counts = [0] * 2000
+    moments = []
+    for block in schedule.blocks():
+        counts[block.second] += block.stop - block.first
+        moments += schedule.moments(block.first, block.stop)
+    mean = sum(counts) / len(counts)
+    variance = sum((count - mean) ** 2 for count in counts) / (len(counts) - 1)
+    gaps = [after - before for before, after in itertools.pairwise(moments)]
+    spread = math.sqrt(sum((gap - 1 / 50) ** 2 for gap in gaps) / len(gaps)) * 50
+
+    # Five standard errors: of the mean 0.16, of the variance 0.032 of itself, of the gaps' spread 0.0032.
+    assert abs(mean - 50) < 0.8
+    assert abs(variance / 50 - 1) < 0.16
+    assert abs(spread - 1) < 0.016
+
+
+@pytest.mark.parametrize(
+    "made", [lambda: Schedule([hold(100, 10)], 42), lambda: PoissonSchedule([hold(100, 10)], 1, 42)]
+)
+def test_a_count_ends_the_schedule(made):
+    """After so many arrivals there are none."""
+    schedule = made()
+
+    assert schedule.count() == 42

@@ -11,7 +11,7 @@ from typing import Any
 
 from gitslo.adapters.git_repository import GitRepository
 from gitslo.loop import Controller, Settings
-from gitslo.loop.attempts import Attempts
+from gitslo.loop.attempts import Attempts, Places
 from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.sight import Sight
 from gitslo.model import (
@@ -29,7 +29,7 @@ from gitslo.model import (
     Subject,
     Verdict,
 )
-from gitslo.ports import Clock, Expected, RefUpdate, Repository, SyncReport, SyncState
+from gitslo.ports import Clock, Expected, Forge, RefUpdate, Repository, SyncReport, SyncState
 from gitslo.testing.fake_forge import FakeForge
 from gitslo.testing.fake_load import FakeLoad
 from gitslo.testing.fake_readiness import FakeReadiness
@@ -183,20 +183,27 @@ class Mono:
         sight.repository.swap(updates)
 
     def controller(
-        self, repository: Repository, syncer: Everything, clock: Clock, *, pushes_per_minute: int = 100_000
+        self,
+        repository: Repository,
+        syncer: Everything,
+        clock: Clock,
+        *,
+        pushes_per_minute: int = 100_000,
+        attempts: Attempts | None = None,
+        forge: Forge | None = None,
     ) -> Controller:
-        """The real one."""
+        """The real one; without `attempts` nobody is judged."""
         return Controller(
             Settings("mono", "one", Allowed(targets=("*.svc",)), Ceilings(pushes_per_minute=pushes_per_minute)),
             repository=repository,
-            forge=FakeForge(),
+            forge=forge or FakeForge(),
             syncers={"process": syncer},
             readiness=FakeReadiness(),
             engine=FakeLoad(),
             clock=clock,
             commands=lambda *_: "",
             observers=(),
-            attempts=Attempts(0, threading.Event().set),
+            attempts=attempts or Attempts(Places(0), threading.Event().set),
         )
 
 

@@ -22,6 +22,7 @@ STORY = (
     Event("error.unexpected", "prod", "", {}),
     Event("push.done", "", "", {"state": "conflict"}),
     Event("push.done", "", "", {}),
+    Event("clone.remade", "", "", {"times": 2}),
 )
 
 

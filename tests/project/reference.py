@@ -157,7 +157,7 @@ def _value(root: Mapping[str, Any], node: Mapping[str, Any]) -> str:
     if "const" in node:
         return f"`{_text(node['const'])}`"
     if "enum" in node:
-        return ", ".join(f"`{_text(word)}`" for word in node["enum"])
+        return ", ".join(dict.fromkeys(f"`{_text(word)}`" for word in node["enum"]))
     examples = [example for example in node.get("examples", ()) if not isinstance(example, dict | list)]
     if examples:
         return "e.g. " + ", ".join(f"`{_text(example)}`" for example in examples[:3])

@@ -95,6 +95,17 @@ def test_a_report_on_a_terminal_is_laid_out() -> None:
     assert ("Pass" in out.getvalue(), "**" in out.getvalue(), "\x1b[2J" in out.getvalue()) == (True, False, False)
 
 
+def test_a_table_too_wide_for_a_terminal_keeps_every_word() -> None:
+    """Rows become paragraphs that name each value, so that no name is cut; a table that fits stays one."""
+    names = ("browse.checkout.latency.p95 < 250ms", "browse.catalogue.latency.p95 < 250ms")
+    wide, narrow = Terminal(), Terminal()
+    markdown("".join(f"| `{row}` | {row} |\n" for row in ("a", *names)).replace("\n", "\n|---|---|\n", 1), wide)
+    markdown("| a | b |\n|---|---|\n| c | d |", narrow)
+
+    assert [True, True] == [wide.getvalue().count(name) == 2 for name in names]
+    assert (False, True) == ("───" in wide.getvalue(), "───" in narrow.getvalue())
+
+
 def test_plain_keeps_what_can_be_read() -> None:
     """Letters of any script stay; controls, breaks and bidi marks are written out."""
     assert "größer 日本 \\u202e\\x07" == plain("größer 日本 \u202e\x07")

@@ -6,6 +6,7 @@ import pytest
 
 from gitslo.core import render
 from gitslo.core.messages import STATUS_LENGTH, TITLE_LENGTH
+from gitslo.core.parse_plan import parse_plan
 from gitslo.core.tables import FINDING_COLUMNS, finding_rows, load_table
 from gitslo.model import (
     ChangeKind,
@@ -34,6 +35,16 @@ from tests.render.cases import (
 )
 
 STAGING = environment("staging")
+PLAN = b"""\
+schema: gitslo/v1
+targets:
+  db: {tcp: "[::1]:5432"}
+  web: {http: "http://www.shop.example:8080/base"}
+  unused: {http: "http://unused.example"}
+readiness: [{http: web, path: /readyz}, {tcp: db}]
+load: {browse: {target: web, endpoints: {home: {get: /}}, stages: [{hold: 50/s, for: 1m}]}}
+objectives: [browse.errors < 1%]
+"""
 STATE = EnvironmentState("hello", "dev", entry=9, run=PASSED, runs=3)
 
 
@@ -111,11 +122,22 @@ def test_numbers_of_another_run_are_not_shown_as_this_ones() -> None:
 
 
 def test_the_command_to_reproduce_it_is_complete() -> None:
-    """One command at one revision, quoted for a shell; left out where nobody knows the plan's path."""
+    """One command at one revision, quoted for a shell, with the plan's targets where they are known.
+
+    It is left out where nobody knows the plan's path. An unused target is not asked for, so it is not named.
+    """
     weird = replace(environment("dev"), plan_path="-a b/$(x).yaml")
+    plan = parse_plan(PLAN, file="slo.yaml", read_file=lambda path: path.encode())
+    named = "--target web=www.shop.example:8080/base --target db='[::1]:5432'"
 
     assert "    gitslo test './-a b/$(x).yaml' --target NAME=URL\n" in render.verdict_comment(FAILED, weird)
-    assert f"At revision `{'1' * 40}`" in render.pull_request_body(PROMOTION, STAGING, PASSED, source=STAGING)
+    for page in (
+        render.verdict_comment(FAILED, STAGING, plan),
+        render.report(FAILED, STATE, STAGING, plan),
+        render.pull_request_body(PROMOTION, STAGING, PASSED, source=STAGING, plan=plan),
+    ):
+        assert f"    git checkout --detach {'1' * 40}\n    gitslo test staging/slo.yaml {named}\n" in page
+    assert f"at revision `{'1' * 40}`" in render.pull_request_body(PROMOTION, STAGING, PASSED, source=STAGING)
     assert "Reproduce" not in render.pull_request_body(PROMOTION, STAGING, PASSED)
 
 

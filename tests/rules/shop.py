@@ -12,7 +12,7 @@ from gitslo.adapters.git_repository import GitRepository
 from gitslo.adapters.local_forge import LocalForge
 from gitslo.core.steps import Stay
 from gitslo.loop import Controller, Poll, Settings
-from gitslo.loop.attempts import Attempts
+from gitslo.loop.attempts import Attempts, Places
 from gitslo.model import Allowed, Ceilings, CommitId, Environment, EnvironmentState
 from gitslo.ports import Event, Expected, LoadJob, LoadResult, LoadSnapshot, RefUpdate, Repository, SyncReport
 from gitslo.testing.fake_load import FakeLoad, Script
@@ -161,7 +161,7 @@ class Shop:
             clock=self.clock,
             commands=lambda *_: "",
             observers=(self.journal,),
-            attempts=Attempts(4, self.woken.set),
+            attempts=Attempts(Places(4), self.woken.set),
         )
 
     def through(self, wrap: Callable[[Repository], Repository]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import gzip
 import socket
 import ssl
 import subprocess
@@ -16,7 +18,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from gitslo.adapters.http_client import HttpClient
+from gitslo.adapters.http_client import HttpClient, bounded
 from gitslo.errors import Retry
 from gitslo.model import (
     ByteCount,
@@ -81,14 +83,16 @@ def shop() -> Iterator[tuple[Address, list[tuple[str, str, str]]]]:
 
 
 @contextmanager
-def raw(answer: Callable[[socket.socket], None]) -> Iterator[Address]:
-    """A server that treats one connection as it likes."""
+def raw(answer: Callable[[socket.socket], None], asked: list[bytes] | None = None) -> Iterator[Address]:
+    """A server that treats one connection as it likes; what it was asked is added to `asked`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
             connection, _ = listener.accept()
             with connection, suppress(OSError):  # the client may have gone
-                connection.recv(65536)
+                request = connection.recv(65536)
+                if asked is not None:
+                    asked.append(request)
                 answer(connection)
 
         thread = threading.Thread(target=serve)
@@ -219,6 +223,42 @@ def test_what_is_no_http_is_a_reason() -> None:
 
     assert not found.ready
     assert found.reason.startswith("no HTTP answer")
+
+
+def test_nothing_is_decompressed() -> None:
+    """A body that was not asked to be packed is taken as it is: 100 kB of it would unfold to 100 MB."""
+    packed = gzip.compress(b"[" + b" " * 10_000_000 + b"]")
+    asked: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
+        )
+
+    with raw(answer, asked) as address:
+        found = HttpClient().get(SHOP, "/", address=address, timeout=SOON)
+
+    assert (packed, True) == (found.body, found.whole)
+    assert b"\r\naccept-encoding: identity\r\n" in asked[0].lower()
+
+
+def test_a_name_service_that_hangs_is_not_waited_for() -> None:
+    """The deadline holds for what a thread does for the loop, too."""
+    release = threading.Event()
+
+    async def resolve() -> None:
+        async with asyncio.timeout(0.1):
+            await asyncio.get_running_loop().run_in_executor(None, release.wait, 30.0)
+
+    began = time.monotonic()
+    try:
+        with pytest.raises(TimeoutError):
+            bounded(resolve())
+        took = time.monotonic() - began
+    finally:
+        release.set()
+
+    assert took < 5.0
 
 
 def test_a_body_is_read_up_to_its_cap(shop) -> None:

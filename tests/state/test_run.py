@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gitslo.core.state import decide
-from gitslo.core.steps import CancelAttempt, Interrupted, Stay, Write
+from gitslo.core.steps import Attempting, CancelAttempt, Interrupted, Stay, Write
 from gitslo.model import Action, Cause, HoldCause, NewerCommit, OutcomeRule, Request, RunState, Verdict
 from gitslo.ports import SyncState
 from tests.state.observations import World, commit, outcomes, pipeline
@@ -328,3 +328,34 @@ def test_a_ledger_that_cannot_be_believed_is_a_hold():
     assert isinstance(first, Stay)
     assert isinstance(second, Write)
     assert second.state.hold is not None
+
+
+def test_an_attempt_does_not_begin_under_another_plan():
+    """The branch moved between the claim and the load: the run ends without a verdict, and the latest is claimed."""
+    world = World()
+    while world.state.run is None:
+        world.step()
+    world.plan_digest = "plan-2"
+    world.settle()
+
+    run = world.state.run
+    assert ("plan-2", "2", isinstance(world.local, Attempting)) == (run.subject.plan, run.id, True)
+    assert ["Write:claim", "Write:supersede", "Write:claim", "StartAttempt"] == [
+        step for step in world.journal if step not in {"SetStatus", "Stay"}
+    ]
+
+
+@pytest.mark.parametrize("gone", [None, "another"])
+def test_an_attempt_whose_claim_is_gone_is_cut_off_once(gone):
+    """Another instance took over, or the claim has ended: two loads at once are one too many."""
+    world = World()
+    world.settle()
+    nonce = world.local.nonce
+    run = world.state.run
+    claim = replace(run.claim, nonce=gone, instance="two") if gone else None
+    world.state = replace(world.state, run=replace(run, claim=claim))
+    step = decide(world.observe())
+    world.local = Attempting(nonce, ending=True)
+
+    assert CancelAttempt(nonce, "its claim is not ours any more") == step
+    assert not isinstance(decide(world.observe()), CancelAttempt)

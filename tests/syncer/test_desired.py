@@ -231,3 +231,34 @@ def test_every_mistake_is_said_at_once():
 def test_a_folder_without_a_deployment_is_refused():
     """Nothing to run is no success."""
     assert "there is no Deployment" in refusal(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("listed", "passed"),
+    [
+        (("*",), ("FEATURE_A", "GREETING")),
+        (("PATH", "*"), ("FEATURE_A", "GREETING", "PATH")),
+        (("LD_*", "P*"), ()),
+        (("LD_PRELOAD",), ("LD_PRELOAD",)),
+    ],
+)
+def test_what_makes_a_program_load_other_code_must_be_named(listed, passed):
+    """`*` is meant for settings: a repository's author does not choose with it what code is run."""
+    names = ("PATH", "LD_PRELOAD", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS")
+    text = with_container("env:", *(f"  - {{name: {name}, value: x}}" for name in (*names, "FEATURE_A", "GREETING")))
+    found = only_container(text, OperatorsProgram(environment=listed))
+
+    assert passed == tuple(name for name, _ in found.environment)
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "A", "a" * 64, "''"])
+def test_names_become_files_and_variables_and_must_be_names(name):
+    """As a cluster demands it: of a container, of a port, and of the object itself."""
+    found = [
+        refusal(DEPLOYMENT.replace("- name: hello", f"- name: {name}")),
+        refusal(DEPLOYMENT.replace("name: http", f"name: {name}", 1)) if name != "''" else "expected",
+        refusal(DEPLOYMENT.replace("{name: hello,", f"{{name: {name},")) if len(name) < 64 else "expected",
+        refusal(DEPLOYMENT.replace("namespace: hello-dev", f"namespace: {name}")) if len(name) < 64 else "expected",
+    ]
+
+    assert [True] * 4 == ["expected" in each for each in found]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 
@@ -14,6 +17,7 @@ from gitslo.core.jsonpath import search
 from gitslo.errors import Refused, Retry
 from gitslo.model import Allowed, CommitId, PromotedKind, Release, ReleaseValue, SyncSpec
 from gitslo.ports import Expected, SyncState
+from tests.authority import Authority
 from tests.syncer.worlds import ProbeWorld, environment
 
 DIGEST = "sha256:" + "a" * 64
@@ -207,3 +211,72 @@ def test_a_broken_expression_is_refused(expression):
     """A mistake in an expression is its author's, and never passes."""
     with pytest.raises(Refused):
         search(expression, {"a": 1})
+
+
+@contextmanager
+def one_connection(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server for one connection; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                answer(connection)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.join()
+
+
+def test_a_dripping_handshake_is_cut():
+    """The deadline is over TLS, too, where each byte comes in time and the next one never is the last."""
+    stop = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 KiB begins
+        while not stop.wait(0.1):
+            connection.sendall(b"\x02")
+
+    with one_connection(drip) as port:
+        settings = {"url": f"https://127.0.0.1:{port}/", "header": "X-Version", "reports": "image"}
+        began = monotonic()
+        try:
+            with pytest.raises(Retry):
+                ProbeSyncer(Allowed(targets=("127.0.0.1",)), timeout=0.5).report(
+                    environment(SyncSpec("probe", settings)), release("v2")
+                )
+            took = monotonic() - began
+        finally:
+            stop.set()
+
+    assert took < 5.0
+
+
+@pytest.mark.parametrize(("subject", "state"), [("IP:127.0.0.1", SyncState.SYNCED), ("DNS:other.example", None)])
+def test_tls_is_verified(tmp_path, monkeypatch, subject, state):
+    """The certificate must be the probed host's, of a known authority; otherwise nothing is known."""
+    authority = Authority.create(tmp_path / "authority")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign(subject))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificates))
+
+    def answer(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            secured.recv(65536)
+            secured.sendall(b"HTTP/1.1 200 OK\r\nX-Version: v2\r\nContent-Length: 0\r\n\r\n")
+
+    with one_connection(answer) as port:
+        settings = {"url": f"https://127.0.0.1:{port}/", "header": "X-Version", "reports": "image"}
+        try:
+            found = (
+                ProbeSyncer(Allowed(targets=("127.0.0.1",)))
+                .report(environment(SyncSpec("probe", settings)), release("v2"))
+                .state
+            )
+        except Retry:
+            found = None
+
+    assert found is state

@@ -51,6 +51,15 @@ def children() -> set[int]:
     return found
 
 
+def test_environments_do_not_share_a_folder(tmp_path):
+    """A service `a-b` in stage `c` is not a service `a` in stage `b-c`."""
+    folder = StateFolder(tmp_path / "state")
+    try:
+        assert 2 == len({folder.place(name).work for name in ("a-b/c", "a/b-c")})
+    finally:
+        folder.leave()
+
+
 def test_the_service_answers_at_its_address(world):
     """Both names of a Service's port lead to the process."""
     world.deploy("v1")

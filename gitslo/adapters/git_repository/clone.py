@@ -63,6 +63,8 @@ class Clone:
             Retry: the disk does not let us.
         """
         try:
+            # A private repository's content lies here: for nobody else on this machine.
+            self._folders.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folders.home.mkdir(parents=True, exist_ok=True)
             self._git.check_version()
             if not self._folders.repository.is_dir():

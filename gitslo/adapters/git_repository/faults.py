@@ -82,6 +82,10 @@ _NETWORK = re.compile(
     r"hung up unexpectedly|Connection (?:refused|reset|closed)|Empty reply|server returned empty|"
     r"expected flush|bad line length|protocol error|invalid server response"
 )
+_CERTIFICATE = re.compile(
+    r"SSL certificate problem|certificate verification failed|SSL: (?:no alternative )?certificate subject name|"
+    r"certificate subject name .*does not match|does not match target host name"
+)
 _LOCAL_DISK = re.compile(r"No space left|[Qq]uota exceeded|Read-only file system|Too many open files|Out of memory")
 _TEMPORARY = {408, 409, 425, 429}
 _LATER = 30.0
@@ -113,6 +117,10 @@ def remote_error(doing: str, said: str, *, signed_in: bool) -> GitsloError | Non
     ):
         if expression.search(said):
             return Refused(Problem(f"{doing}: {why}: {text}", hint=hint))
+    if _CERTIFICATE.search(said):
+        # Certificates expire and are renewed: no reason to give up.
+        own = "is its authority one of your own, name its certificates in the repository's `ca`"
+        return Retry(f"{doing}: the server's certificate is not accepted: {text} ({own})")
     if _UNREACHED.search(said):
         return Retry(f"{doing}: no connection: {text} (check the repository's URL, and whether its server is up)")
     if _NETWORK.search(said):

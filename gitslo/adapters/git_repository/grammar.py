@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from gitslo.core.gitnames import PLAIN_HTTP, in_clear
 from gitslo.core.objects import name_fault
 from gitslo.errors import Problem, Refused
 from gitslo.model import CommitId, ObjectId
@@ -28,6 +29,7 @@ __all__ = [
     "ref",
     "ref_prefix",
     "remote",
+    "signing_in",
 ]
 
 _ID = re.compile(r"[0-9a-f]{40}\Z")
@@ -95,6 +97,23 @@ def remote(url: str) -> Remote:
     if not _URL_PATH.match(parts.path) or any(part in {".", ".."} for part in parts.path.split("/")):
         raise _refuse("the repository URL", shown, "has no plain path", hint)
     return Remote(url, scheme, f"{scheme}://{host}")
+
+
+def signing_in(remote: Remote, username: str | None, *, password: bool, plain_http: bool) -> None:
+    """See that the remote takes credentials, and that nobody reads them on the way unless that may be.
+
+    Args:
+        remote: where they would go.
+        username: or None.
+        password: whether there is one.
+        plain_http: whether they may go over plain http:// to another machine.
+    """
+    if username is not None and not password:
+        raise Refused("the repository has a user name and no password")
+    if password and not remote.origin:
+        raise Refused("a file:// repository takes no credentials")
+    if password and not plain_http and in_clear(remote.url):
+        raise Refused(PLAIN_HTTP)
 
 
 def ref(name: str) -> str:

@@ -67,6 +67,7 @@ class GitProcesses:
         home: an empty folder, the processes' working directory and HOME; the askpass script lies beside it.
         repository: the bare clone.
         remote: decides which one transport is allowed.
+        ca: a file of certificates that Git trusts for the remote, or None for the system's.
         username: for the remote, or None.
         password: read anew for every process that talks to the remote, or None for no credentials.
         timeout: seconds.
@@ -80,6 +81,7 @@ class GitProcesses:
         home: Path,
         repository: Path,
         remote: Remote,
+        ca: Path | None = None,
         *,
         username: str | None,
         password: Callable[[], str] | None,
@@ -102,7 +104,8 @@ class GitProcesses:
         self.timeout = timeout
         allowed = f"protocol.{remote.scheme}.allow=always"
         stall = ("http.lowSpeedLimit=1", f"http.lowSpeedTime={max(1, round(timeout))}")
-        self._options = tuple(part for option in (*_SAFETY, allowed, *stall) for part in ("-c", option))
+        trusted = (f"http.sslCAInfo={ca.absolute()}",) if ca is not None else ()
+        self._options = tuple(part for option in (*_SAFETY, allowed, *stall, *trusted) for part in ("-c", option))
         self._checked = False
 
     @property
@@ -224,10 +227,12 @@ class GitProcesses:
     def _askpass_script(self) -> Path:
         """Git wants one program without arguments, and a script's first line is too short for some paths."""
         script = self._home.with_name("askpass")
-        if not script.exists():
-            program = " ".join(map(shlex.quote, (sys.executable, "-I", "-S", askpass.__file__)))
+        program = " ".join(map(shlex.quote, (sys.executable, "-I", "-S", askpass.__file__)))
+        text = f'#!/bin/sh\nexec {program} "$1"\n'
+        # One of an earlier installation names programs that may be gone, and Git would take that for a wrong password.
+        if not script.exists() or script.read_text(errors="replace") != text:
             fresh = script.with_name(f"askpass.{os.getpid()}.{os.urandom(4).hex()}")
-            fresh.write_text(f'#!/bin/sh\nexec {program} "$1"\n')
+            fresh.write_text(text)
             fresh.chmod(0o700)
             fresh.replace(script)
         return script

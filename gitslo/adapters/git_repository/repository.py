@@ -42,6 +42,8 @@ class GitRepository(BatchReads):
         ledger_prefix: where ledgers live, e.g. `refs/gitslo/`; ends with a slash.
         username: for the remote; `git` where only a password is given.
         password: called for each process that talks to the remote, so that a token may change; None: no credentials.
+        plain_http: the password may go over plain http:// to another machine.
+        ca: a PEM file with the authorities that may have signed an https:// server's certificate; None: the system's.
         author: name and e-mail address of every commit made here.
         timeout: seconds for one exchange with the remote or one local process; a fetch may take twenty times as long,
             as long as it does not stall.
@@ -60,6 +62,8 @@ class GitRepository(BatchReads):
         ledger_prefix: str,
         username: str | None = None,
         password: Callable[[], str] | None = None,
+        plain_http: bool = False,
+        ca: Path | None = None,
         author: tuple[str, str],
         timeout: float = 30.0,
     ) -> None:
@@ -67,13 +71,10 @@ class GitRepository(BatchReads):
         self._branch_ref = grammar.branch_ref(branch)
         self._ledger_prefix = grammar.ref_prefix(ledger_prefix)
         self._author = grammar.identity(author)
-        if username is not None and password is None:
-            raise Refused("the repository has a user name and no password")
-        if password is not None and not self._remote.origin:
-            raise Refused("a file:// repository takes no credentials")
+        grammar.signing_in(self._remote, username, password=password is not None, plain_http=plain_http)
         folders = Folders(cache)
         self._git = GitProcesses(
-            folders.home, folders.repository, self._remote, username=username, password=password, timeout=timeout
+            folders.home, folders.repository, self._remote, ca, username=username, password=password, timeout=timeout
         )
         self._clone = Clone(folders, self._git)
         self._upstream = Upstream(self._remote, self._git, self._clone)

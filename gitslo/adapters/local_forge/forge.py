@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gitslo.adapters.local_forge.record import Account, Comment, PullRecord, closed, commented, merged, viewed
-from gitslo.adapters.local_forge.refs import HEADS, PullRefs, StatusRef, pull_ref
+from gitslo.adapters.local_forge.refs import ALL_PULLS, HEADS, STATUSES, PullRefs, StatusRef, pull_ref
 from gitslo.errors import Conflict, Refused
 from gitslo.model import CommitId
 from gitslo.ports import Capabilities, PullRequest, PullRequestState, RefUpdate, Repository, Status
@@ -24,6 +24,8 @@ __all__ = ["LocalForge", "Pulls"]
 _DESCRIPTION = 140
 _LOOKS = 20
 """Lost swaps in a row after which the caller may try: each one means that another writer got through."""
+_GLANCE = 5.0
+"""Seconds for which a glance at everything serves: a daemon that has just started asks once per environment."""
 _LOOK_BACK = 1000
 """Commits of the base branch searched for the merge of a head."""
 
@@ -65,6 +67,7 @@ class LocalForge:
         self._wall = wall
         self._pulls = PullRefs(repository, wall)
         self._statuses = StatusRef(repository, wall)
+        self._glanced: tuple[float, Mapping[str, CommitId]] | None = None
         self._arrivals: tuple[CommitId, Mapping[CommitId, CommitId]] | None = None
 
     def capabilities(self) -> Capabilities:
@@ -109,6 +112,25 @@ class LocalForge:
         """The statuses of one commit, by context."""
         return self._statuses.of(commit)
 
+    def has_status(self, status: Status) -> bool:
+        """Whether it stands just so."""
+        return self._statuses.stands(self._glance().get(STATUSES), status)
+
+    def has_comment(self, number: int, marker: str) -> bool:
+        """Whether there is a comment with this marker."""
+        try:
+            record = self._pulls.numbered(self._glance(), number)
+        except Refused:
+            return False
+        return any(comment.marker == marker for comment in record.comments)
+
+    def _glance(self) -> Mapping[str, CommitId]:
+        """Where the pull requests and the statuses stood some seconds ago; never before our own last effect."""
+        now = self._wall()
+        if self._glanced is None or not 0.0 <= now - self._glanced[0] < _GLANCE:
+            self._glanced = (now, self._repository.list_refs((ALL_PULLS, STATUSES)))
+        return self._glanced[1]
+
     # ----------------------------------------------------------------- effects
 
     def ensure_pull_request(self, *, key: str, head: str, base: str, title: str, body: str) -> PullRequest:
@@ -149,6 +171,7 @@ class LocalForge:
             record = self._pulls.numbered(refs, number)
             self._pulls.write(refs, record, commented(record, self._comment(marker, body)))
 
+        self._glanced = None
         _persist(look)
 
     def set_status(self, status: Status) -> None:
@@ -159,6 +182,7 @@ class LocalForge:
         """
         if len(status.description) > _DESCRIPTION:
             raise Refused(f"a status description has at most {_DESCRIPTION} characters, not {len(status.description)}")
+        self._glanced = None
         _persist(lambda: self._statuses.set(status))
 
     def merge(self, number: int, expected_head: CommitId, message: str) -> CommitId:

@@ -23,18 +23,20 @@ from gitslo.errors import Refused
 from gitslo.model import ByteCount, CommitId
 from gitslo.ports import Edit, RefUpdate, Repository, Status
 
-__all__ = ["HEADS", "KEPT_COMMITS", "PullRefs", "StatusRef", "pull_ref"]
+__all__ = ["ALL_PULLS", "HEADS", "KEPT_COMMITS", "STATUSES", "PullRefs", "StatusRef", "pull_ref"]
 
 HEADS = "refs/heads/"
 KEPT_COMMITS = 500
 """Statuses are kept for the newest this many commits that have any."""
 
 _PULLS = "refs/gitslo-forge/pulls/"
-_ALL_PULLS = f"{_PULLS}*"
-_STATUSES = "refs/gitslo-forge/statuses"
+ALL_PULLS = f"{_PULLS}*"
+STATUSES = "refs/gitslo-forge/statuses"
 _HEAD_TRAILER = "Gitslo-Pull-Head"
 _ORDER = "order"
 _CAP = ByteCount(RECORD_CAP)
+_AHEAD = ByteCount(16 * 1024 * 1024)
+"""Bytes of standing statuses that are read at once; one takes about 200."""
 
 
 def pull_ref(number: int) -> str:
@@ -44,6 +46,10 @@ def pull_ref(number: int) -> str:
 
 def _number(ref: str) -> int:
     return int(ref.removeprefix(_PULLS))
+
+
+def _path(status: Status) -> str:
+    return f"{status.commit}/{quote(status.context, safe='')}.json"
 
 
 def _pulls_of(refs: Mapping[str, CommitId]) -> dict[str, CommitId]:
@@ -74,7 +80,7 @@ class PullRefs:
 
     def list(self, branches: Iterable[str] = ()) -> Mapping[str, CommitId]:
         """Every pull request's ref, and these branches'."""
-        return self._repository.list_refs((_ALL_PULLS, *(HEADS + branch for branch in branches)))
+        return self._repository.list_refs((ALL_PULLS, *(HEADS + branch for branch in branches)))
 
     def of_head(self, refs: Mapping[str, CommitId], head: str) -> tuple[PullRecord, ...]:
         """The readable pull requests of one head branch, newest first."""
@@ -149,6 +155,7 @@ class StatusRef:
     def __init__(self, repository: Repository, wall: Callable[[], float]) -> None:
         self._repository = repository
         self._wall = wall
+        self._all: tuple[CommitId | None, Mapping[str, bytes]] = (None, {})
 
     def of(self, commit: CommitId) -> tuple[Status, ...]:
         """The statuses of one commit, by context."""
@@ -159,6 +166,17 @@ class StatusRef:
         files = _files(self._repository, tip, paths)
         return tuple(from_json(Status, load_json(files[path], where=path, cap=_CAP), where=path) for path in paths)
 
+    def stands(self, tip: CommitId | None, status: Status) -> bool:
+        """Whether a status stands just so in one state of them all, which is read at once for many questions."""
+        if tip is None:
+            return False
+        if self._all[0] != tip:
+            self._repository.fetch({STATUSES: tip})
+            entries = self._repository.walk(tip, "")
+            contents = self._repository.read_within([entry.id for entry in entries], _CAP, _AHEAD)
+            self._all = (tip, {entry.path: contents[entry.id] for entry in entries if entry.id in contents})
+        return self._all[1].get(_path(status)) == dump_json(to_json(status))
+
     def set(self, status: Status) -> None:
         """Publish one status, if it differs.
 
@@ -166,7 +184,7 @@ class StatusRef:
             Conflict: somebody else wrote a status meanwhile.
         """
         tip = self._tip()
-        path = f"{status.commit}/{quote(status.context, safe='')}.json"
+        path = _path(status)
         content = dump_json(to_json(status))
         standing = _files(self._repository, tip, [path, _ORDER]) if tip else {}
         if standing.get(path) == content:
@@ -183,10 +201,10 @@ class StatusRef:
             edits |= {entry.path: None for commit in dropped for entry in self._repository.walk(tip, CommitId(commit))}
         message = f"Set {path} to {status.state.value}\n"
         new = self._repository.commit([tip] if tip else [], tip, edits, message, float(int(self._wall())))
-        self._repository.swap([RefUpdate(_STATUSES, tip, new)])
+        self._repository.swap([RefUpdate(STATUSES, tip, new)])
 
     def _tip(self) -> CommitId | None:
-        tip = self._repository.list_refs((_STATUSES,)).get(_STATUSES)
+        tip = self._repository.list_refs((STATUSES,)).get(STATUSES)
         if tip is not None:
-            self._repository.fetch({_STATUSES: tip})
+            self._repository.fetch({STATUSES: tip})
         return tip

@@ -1,0 +1,35 @@
+"""Values of options, parsed as the contracts parse them; what is wrong is told with the option's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from gitslo.errors import Refused
+
+__all__ = ["above_zero", "maybe", "parsed"]
+
+T = TypeVar("T")
+
+
+def parsed(parse: Callable[[str], T], text: str, option: str) -> T:
+    """The value."""
+    try:
+        return parse(text)
+    except Refused as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
+
+
+def maybe(parse: Callable[[str], T], text: str | None, option: str) -> T | None:
+    """The value, or None where none was given."""
+    return None if text is None else parsed(parse, text, option)
+
+
+def above_zero(parse: Callable[[str], T], text: str, option: str) -> T:
+    """The value, which is a number above zero."""
+    number = parsed(parse, text, option)
+    if number == 0:
+        raise click.BadParameter(f"expected more than zero, found `{text}`", param_hint=option)
+    return number

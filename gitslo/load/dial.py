@@ -1,0 +1,114 @@
+"""Chooses the protocol of one worker, and begins its connections. Called by `shard`; the pool calls what it gives.
+
+Each protocol is imported where it is used: a worker starts within a few tens of milliseconds because of that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from gitslo.load.addresses import Address
+from gitslo.load.content import authority, http1
+from gitslo.load.messages import Assignment
+from gitslo.load.pool import Pool
+from gitslo.load.source import Source, sources
+from gitslo.load.tls import context
+
+if TYPE_CHECKING:
+    from gitslo.load.calls import CallSource
+
+__all__ = ["dialler", "prepared", "wires"]
+
+
+def prepared(assignment: Assignment) -> tuple[Source, ...] | tuple[CallSource, ...]:
+    """What is sent, per request of the section.
+
+    Raises:
+        Refused: with everything that cannot be sent.
+    """
+    a, environment = assignment, dict(assignment.environment)
+    if a.section.calls:
+        from gitslo.load.calls import call_sources  # noqa: PLC0415 - one protocol a worker
+
+        return call_sources(a.section, a.target, a.run_id, a.shard, a.shards, environment, a.authorization, a.methods)
+    return sources(a.section, a.target, a.run_id, a.shard, a.shards, environment, a.authorization)
+
+
+def wires(assignment: Assignment, made: Sequence[Source] | Sequence[CallSource]) -> list[bytes]:
+    """The bytes of the requests that are the same on every connection; empty where connections make them."""
+    if assignment.target.multiplexed or not _simple(assignment, made):
+        return [b"" for _ in made]
+    host = authority(assignment.target)
+    return [http1(source.content, host) for source in cast("Sequence[Source]", made)]
+
+
+def _simple(assignment: Assignment, made: Sequence[Source] | Sequence[CallSource]) -> bool:
+    """Whether every request is the same, and every answer is told by its status: then the fast path will do."""
+    section = assignment.section
+    return not (
+        section.redirects
+        or section.gzip
+        or section.cookies
+        or not section.keep_alive
+        or any(source.varies or source.checks is not None for source in made)
+        or any(endpoint.method == "HEAD" or endpoint.expect for endpoint in section.endpoints)
+    )
+
+
+def dialler(
+    assignment: Assignment, made: Sequence[Source] | Sequence[CallSource]
+) -> Callable[[Pool, Address], Awaitable[None]]:
+    """What opens one connection to one address; raises OSError or TimeoutError where none comes about.
+
+    Raises:
+        Refused: the TLS material cannot be used.
+    """
+    protocol = _protocol(assignment, made)
+    target = assignment.target
+    tls = context(target, assignment.tls, "h2" if target.multiplexed else "http/1.1") if target.tls else None
+    name = (target.settings.server_name or target.host) if target.tls else None
+
+    async def open_to(pool: Pool, address: Address) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if isinstance(address, str):
+                opened = await loop.create_unix_connection(
+                    lambda: protocol(pool), address, ssl=tls, server_hostname=name
+                )
+            else:
+                opened = await loop.create_connection(lambda: protocol(pool), *address, ssl=tls, server_hostname=name)
+        except ssl.SSLError as error:
+            # Some servers choose nothing, which `greeting` notices; others hang up with an alert that has no name here.
+            if target.multiplexed and "no application protocol" in str(error):
+                raise OSError("protocol: the server speaks no HTTP/2") from error
+            raise
+        greeted = getattr(opened[1], "greeting", None)
+        if greeted is not None:
+            await greeted()
+
+    return open_to
+
+
+def _protocol(
+    assignment: Assignment, made: Sequence[Source] | Sequence[CallSource]
+) -> Callable[[Pool], asyncio.Protocol]:
+    target, section = assignment.target, assignment.section
+    if section.calls:
+        from gitslo.load.grpc_full import connections  # noqa: PLC0415 - one protocol a worker
+
+        return connections(section, target, cast("Sequence[CallSource]", made))
+    sources = cast("Sequence[Source]", made)
+    if target.http2:
+        from gitslo.load import http2_full  # noqa: PLC0415 - as above
+
+        return http2_full.connections(section, target, sources)
+    if _simple(assignment, made):
+        from gitslo.load.http1 import Connection  # noqa: PLC0415 - as above
+
+        return Connection
+    from gitslo.load.http1_full import full  # noqa: PLC0415 - as above
+
+    return full(section, target, sources)

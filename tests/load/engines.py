@@ -1,0 +1,129 @@
+"""Engines with targets for the load contract, and foreign programs where they are on this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from gitslo.load.engines.foreign import ForeignEngine
+from gitslo.load.engines.fortio import FortioEngine
+from gitslo.load.engines.k6 import K6Engine
+from gitslo.model import Objective, Percentiles, Seconds
+from gitslo.ports import LoadEngine, LoadJob, LoadResult, LoadSnapshot
+from gitslo.testing.fake_load import FakeLoad, Script
+from gitslo.testing.load_contract import DELAY, RATE, STRICT, TIMEOUT, Behaviour
+from tests.components import program
+from tests.load.jobs import CEILINGS, get, hold, job
+from tests.load.service import service
+
+__all__ = ["FOREIGN", "FakeWorld", "RealWorld", "allowed", "foreign", "located", "nobody"]
+
+FOREIGN = {"k6": K6Engine, "fortio": FortioEngine}
+_PATHS = {Behaviour.HALF: "/every/2/500"}
+
+
+def located(name: str) -> Path:
+    """A program of this machine; the test is skipped where there is none, in CI it fails."""
+    try:
+        return program(name)
+    except LookupError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+
+
+def allowed(host: str) -> bool:
+    """What these tests may call."""
+    return host in {"127.0.0.1", "localhost", "shop.test"}
+
+
+def foreign(name: str) -> ForeignEngine:
+    """An engine with the program of this machine."""
+    return FOREIGN[name](CEILINGS, allowed, path=located(name))
+
+
+def nobody() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.socket() as once:
+        once.bind(("127.0.0.1", 0))
+        return int(once.getsockname()[1])
+
+
+def children() -> set[str]:
+    """The processes that this one has."""
+    pid = os.getpid()
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return {child for thread in threads for child in (thread / "children").read_text().split()}
+
+
+class RealWorld:
+    """An engine that sends, and a real server in this process."""
+
+    bounded = True
+
+    def __init__(self, make: Callable[[], LoadEngine]) -> None:
+        self._engine = make()
+        self._before = children()
+        self._targets = ExitStack()
+
+    def engine(self) -> LoadEngine:
+        return self._engine
+
+    def job(self, behaviour: Behaviour, objectives: Sequence[Objective], seconds: float, deadline: float) -> LoadJob:
+        if behaviour is Behaviour.NOT_AT_ALL:
+            port = nobody()
+        else:
+            fixed = DELAY if behaviour is Behaviour.SLOWLY else 0.0
+            port = self._targets.enter_context(service(fixed=fixed)).port
+        return job(
+            port,
+            get(_PATHS.get(behaviour, "/"), "it"),
+            stages=[hold(RATE, seconds)],
+            objectives=objectives,
+            timeout=TIMEOUT,
+            connections=40,
+            deadline=deadline,
+        )
+
+    def left(self) -> Sequence[object]:
+        return sorted(children() - self._before)
+
+    def close(self) -> None:
+        self._targets.close()
+
+
+class FakeWorld:
+    """The fake, and scripts instead of targets."""
+
+    bounded = False
+
+    def __init__(self) -> None:
+        self._script = Script()
+
+    def engine(self) -> LoadEngine:
+        return self
+
+    def run(self, job: LoadJob, on_snapshot: Callable[[LoadSnapshot], bool]) -> LoadResult:
+        return FakeLoad(load=self._script).run(job, on_snapshot)
+
+    def job(self, behaviour: Behaviour, objectives: Sequence[Objective], seconds: float, deadline: float) -> LoadJob:
+        share = {Behaviour.WELL: 0.0, Behaviour.HALF: 0.5}.get(behaviour, 1.0)
+        slow = behaviour is Behaviour.SLOWLY
+        self._script = Script(
+            bad=lambda _: share,
+            latency=Percentiles(p50=Seconds(DELAY if slow else 0.001)),
+            only=frozenset({STRICT.text}) if slow else frozenset(),
+            kind="" if slow else "status 500",
+        )
+        return job(1, get("/", "it"), stages=[hold(RATE, seconds)], objectives=objectives, timeout=TIMEOUT)
+
+    def left(self) -> Sequence[object]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing was opened."""
