@@ -182,7 +182,7 @@ COMPONENTS = (
     packaged("hey", "hey", "bench"),
     go_program("vegeta", "github.com/tsenart/vegeta/v12", "v12.13.0", "bench"),
     go_program("ghz", "github.com/bojand/ghz/cmd/ghz", "v0.121.0", "bench"),
-    go_program("k6", "go.k6.io/k6", "v1.8.1", "bench"),
+    go_program("k6", "go.k6.io/k6", "v1.8.1"),
     crate("oha", "1.16.0", "bench"),
     python_packages("locust", ("locust==2.47.0",), "bench"),
     python_packages(
