@@ -18,7 +18,6 @@ import signal
 from collections.abc import Iterable
 from types import FrameType
 
-from gitslo.core.jsonpath import search
 from gitslo.errors import Problem, Refused
 from gitslo.load.sampling import Sampler
 from gitslo.model import Checks
@@ -62,7 +61,7 @@ class CompiledChecks:
         self._stuck: set[str | re.Pattern[str]] = set()
         self._json = checks.json
         for expression in checks.json:
-            search(expression, None)
+            _search(expression, None)
         self._graphql = checks.graphql
         self._needs_json = bool(checks.json or checks.graphql)
         self._headers = [
@@ -126,7 +125,7 @@ class CompiledChecks:
                 return self._no("check: graphql", json.dumps(document["errors"]).encode())
         for expression in self._json:
             try:
-                found = None if expression in self._stuck else search(expression, document)
+                found = None if expression in self._stuck else _search(expression, document)
             except Refused:
                 self._stuck.add(expression)
             if expression in self._stuck:
@@ -138,6 +137,12 @@ class CompiledChecks:
     def _no(self, kind: str, example: bytes) -> str:
         self.example = example[: 2 * _EXAMPLE]
         return kind
+
+
+def _search(expression: str, document: object) -> object:
+    from gitslo.core.jsonpath import search  # noqa: PLC0415 - a worker that needs none starts without the library
+
+    return search(expression, document)
 
 
 def compiled(checks: Checks, request: str, shard: int = 0, shards: int = 1) -> CompiledChecks | None:
