@@ -10,6 +10,7 @@ import pytest
 from gitslo.cli.load import load
 from gitslo.cli.load_arguments import Asked, asked
 from gitslo.cli.load_options import Flags
+from gitslo.cli.root import cli
 from gitslo.errors import Refused
 from gitslo.model import (
     Abort,
@@ -35,7 +36,7 @@ PEM = "-----BEGIN CERTIFICATE-----\n"
 
 def typed(url: str, *arguments: str) -> Asked:
     """What `gitslo load` would do."""
-    context = load.make_context("load", [url, *arguments])
+    context = load.make_context("load", [url, *arguments], parent=click.Context(cli, **cli.context_settings))
     given = dict(context.params)
     return asked(given.pop("url"), Flags(**given))
 
