@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 from gitslo.load.engines.foreign import ForeignEngine
 from gitslo.load.engines.fortio import FortioEngine
 from gitslo.load.engines.k6 import K6Engine
@@ -17,24 +15,14 @@ from gitslo.model import Objective, Percentiles, Seconds
 from gitslo.ports import LoadEngine, LoadJob, LoadResult, LoadSnapshot
 from gitslo.testing.fake_load import FakeLoad, Script
 from gitslo.testing.load_contract import DELAY, RATE, STRICT, TIMEOUT, Behaviour
-from tests.components import program
 from tests.load.jobs import CEILINGS, get, hold, job
 from tests.load.service import service
+from tests.required import required
 
-__all__ = ["FOREIGN", "FakeWorld", "RealWorld", "allowed", "foreign", "located", "nobody"]
+__all__ = ["FOREIGN", "FakeWorld", "RealWorld", "allowed", "foreign", "nobody"]
 
 FOREIGN = {"k6": K6Engine, "fortio": FortioEngine}
 _PATHS = {Behaviour.HALF: "/every/2/500"}
-
-
-def located(name: str) -> Path:
-    """A program of this machine; the test is skipped where there is none, in CI it fails."""
-    try:
-        return program(name)
-    except LookupError as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
 
 
 def allowed(host: str) -> bool:
@@ -44,7 +32,7 @@ def allowed(host: str) -> bool:
 
 def foreign(name: str) -> ForeignEngine:
     """An engine with the program of this machine."""
-    return FOREIGN[name](CEILINGS, allowed, path=located(name))
+    return FOREIGN[name](CEILINGS, allowed, path=required(name))
 
 
 def nobody() -> int:

@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
 from gitslo.load import frames
-from tests.components import located
+from tests.required import required
 
 __all__ = ["OK", "Peer", "answering", "app", "hypercorn", "nginx"]
 
@@ -151,9 +149,7 @@ class Nginx:
 @contextmanager
 def nginx(folder: Path, requests: int = 10_000_000) -> Iterator[Nginx]:
     """A real one, in a folder of its own; `requests`: how many a connection may carry."""
-    found = located("nginx")
-    if found.missing:
-        pytest.skip(f"no nginx: {found.missing}")
+    program = str(required("nginx"))
     ports = _ports(4)
     subprocess.run(
         [
@@ -165,7 +161,6 @@ def nginx(folder: Path, requests: int = 10_000_000) -> Iterator[Nginx]:
     )  # fmt: skip
     (folder / "big").write_bytes(b"0123456789" * 30_000)
     (folder / "nginx.conf").write_text(_NGINX.format(folder, requests, *ports))
-    program = str(found.program)
     with _running([program, "-c", f"{folder}/nginx.conf", "-p", str(folder)], ports[0]):
         yield Nginx(ports, (folder / "cert.pem").read_bytes())
 
@@ -184,7 +179,7 @@ async def app(
 ) -> None:
     """An ASGI application: answers with the length of what it got."""
     if scope["type"] != "http":
-        raise NotImplementedError
+        raise NotImplementedError(f"no {scope['type']}")  # how ASGI says it: the server goes on without
     size, more = 0, True
     while more:
         message = await receive()  # type: ignore[misc]

@@ -43,11 +43,12 @@ from gitslo.model import (
 from gitslo.ports import TlsMaterial
 from gitslo.wiring_run import load_engine
 from tests.authority import Authority
-from tests.load.engines import FOREIGN, allowed, foreign, located, nobody
+from tests.load.engines import FOREIGN, allowed, foreign, nobody
 from tests.load.grpc_server import SERVICE, grpc_server
 from tests.load.jobs import CEILINGS, ERRORS, bad, faster_than, get, hold, job, late, ramp, total
 from tests.load.service import service
 from tests.load.test_fencing import ROOT, WITHIN, gone, watched
+from tests.required import required
 
 RATE = 200
 HOSTILE = "'\"`; ${x} </script>\\u2028\\\n\u2028é"
@@ -156,7 +157,7 @@ def test_tls_is_verified_against_the_operators_authorities(name, tmp_path):
         def tls(self, target):
             return TlsMaterial(ca=authority.certificates.read_bytes()) if target.settings.ca else TlsMaterial()
 
-    engine = FOREIGN[name](CEILINGS, allowed, Access(), located(name))
+    engine = FOREIGN[name](CEILINGS, allowed, Access(), required(name))
     with service(tls=context) as target:
         asked = job(target.port, stages=[hold(50, 1)], host="shop.test", tls=True, connections=4)
         known = replace(asked, target=replace(asked.target, settings=TlsSettings(ca="own")))
@@ -314,7 +315,7 @@ def test_only_listed_engines_are_started():
 
 def test_the_command_line_names_an_engine(monkeypatch):
     """`--engine` is found on PATH, does the same load, and its declaration is in the result."""
-    monkeypatch.setenv("PATH", f"{located('fortio').parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{required('fortio').parent}:{os.environ['PATH']}")
     with service() as target:
         url = f"http://127.0.0.1:{target.port}/every/2/500"
         flags = ["--engine", "fortio", "--rate", "50/s", "--duration", "1s", "--connections", "4", "--json"]
@@ -419,7 +420,7 @@ def test_output_without_end_is_bounded():
 def test_the_ceiling_of_bytes_ends_a_program(name):
     """What the kernel says that it read and wrote is held against the operator's ceiling."""
     ceilings = replace(CEILINGS, bytes=ByteCount(3_000_000))
-    engine = FOREIGN[name](ceilings, allowed, path=located(name))
+    engine = FOREIGN[name](ceilings, allowed, path=required(name))
     with service() as target:
         found = engine.run(job(target.port, get("/big"), stages=[hold(50, 20)], connections=10), lambda _: True)
         received = len(target.log)
@@ -461,7 +462,7 @@ def test_a_guard_ends_its_program_at_the_deadline_whatever_we_do():
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_program_dies_with_us(name):
     """SIGKILL of the process that asked for a load: the program is gone, and so is the load."""
-    path = located(name)
+    path = required(name)
     with service() as target:
         argv = [sys.executable, "-m", "tests.load.parent", str(target.port), "1", name, str(path)]
         parent = subprocess.Popen(argv, cwd=ROOT)

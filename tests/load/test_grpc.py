@@ -33,11 +33,11 @@ from gitslo.model import Call, Checks, Feeder, Seconds, TargetScheme, TlsSetting
 from gitslo.ports import LoadJob, TlsMaterial
 from gitslo.wiring_run import method_schemas
 from tests.authority import Authority
-from tests.components import COMPONENTS, cache
 from tests.load.grpc_calls import carried_out, section, target
 from tests.load.grpc_server import NOT_SERVING, SERVICE, GrpcServer, grpc_server
 from tests.load.jobs import CEILINGS, bad, hold, job, total
 from tests.load.scripted import plain, scripted
+from tests.required import required
 
 BUY, WATCH, COLLECT, CHAT = (f"{SERVICE}/{name}" for name in ("Buy", "Watch", "Collect", "Chat"))
 CHECKED = Checks(json=("name == 'x'",))
@@ -734,12 +734,8 @@ def test_a_wrong_message_is_refused_before_the_first_worker(shop) -> None:
 
 def test_a_go_server_answers_likewise() -> None:
     """Fortio's: health, and its ping by reflection."""
-    folder = cache() / "fortio"
-    found = next(each for each in COMPONENTS if each.name == "fortio").find(folder)
-    if found.program is None:
-        pytest.skip(f"fortio: {found.missing}")
     ping = Call("ping", "fgrpc.PingServer/Ping", ('{"payload": "x${seq}"}',), checks=Checks(contains=('"payload":"x',)))
-    with fortio(found.program) as port:
+    with fortio(required("fortio")) as port:
         done = engine().measure(load_job(port, HEALTH, ping), lambda _: True)
 
     assert (200, 0) == (total(done), bad(done))

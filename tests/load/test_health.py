@@ -22,6 +22,7 @@ from gitslo.model import Ceilings, RatePerSecond
 from tests.load.jobs import CEILINGS, bad, engine, faster_than, hold, job, late, total
 from tests.load.service import service
 from tests.load.test_fencing import ROOT, workers
+from tests.required import missing
 
 
 def hindered(what: str, port: int, *rest: str) -> dict[str, object]:
@@ -126,14 +127,14 @@ def group():
     try:
         made.mkdir()
     except OSError as error:
-        pytest.skip(f"no control group can be made here: {error.strerror}")
+        missing(f"no control group can be made here: {error.strerror}")
     try:
         if made.parent == first:
             (made / "cpu.cfs_quota_us").write_text("5000")
         elif (made / "cpu.max").exists():
             (made / "cpu.max").write_text("5000 100000")
         else:
-            pytest.skip("this control group has no controller of processor time")
+            missing("this control group has no controller of processor time")
         yield made
     finally:
         made.rmdir()

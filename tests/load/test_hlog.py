@@ -14,9 +14,9 @@ from gitslo.load.histogram import Histogram, pack
 from gitslo.load.hlog import write_hlog
 from gitslo.load.messages import Finished
 from gitslo.load.timeline import Interval, Moment, Timeline
-from tests.components import located
 from tests.load.jobs import get, hold, job, measured
 from tests.load.service import service
+from tests.required import required
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +86,11 @@ def test_the_format_is_that_of_version_1_3(detail, tmp_path):
 
 def test_the_java_library_opens_it(detail, tmp_path):
     """By HdrHistogram's own log processor: the same number of requests, and the same longest one."""
-    found = located("hdr-log-processor")
-    if found.program is None:
-        pytest.skip(f"hdr-log-processor: {found.missing}")
+    processor = required("hdr-log-processor")
     write_hlog(detail, tmp_path / "load.hlog")
     for part, tag in zip(detail.parts[1:], ("a_b", "rest"), strict=True):
         command = ["-i", str(tmp_path / "load.hlog"), "-tag", tag, "-outputValueUnitRatio", "1"]
-        done = subprocess.run([found.program, *command], capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run([processor, *command], capture_output=True, text=True, check=True, timeout=60)
 
         assert f"Total count    = {part.requests:12d}]" in done.stdout, done.stdout
 

@@ -16,9 +16,9 @@ import pytest
 from gitslo.load.engine import LoadDetail
 from gitslo.model import ByteCount, Checks, Endpoint, Feeder, Share
 from gitslo.ports import LoadJob
-from tests.components import located
 from tests.load.jobs import bad, get, hold, job, measured, total
 from tests.load.service import Received, service
+from tests.required import required
 
 NUMBER = 20
 
@@ -362,9 +362,7 @@ def answers(port: int) -> bool:
 @pytest.fixture
 def nginx(tmp_path):
     """A real nginx on a port of its own, with a page, gzip and redirects."""
-    found = located("nginx")
-    if found.program is None:
-        pytest.skip(f"nginx: {found.missing}")
+    program = required("nginx")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -377,9 +375,7 @@ def nginx(tmp_path):
           server {{ listen 127.0.0.1:{port}; location /old {{ return 301 /page; }}
                     location /slash {{ absolute_redirect on; return 302 http://127.0.0.1:{port}/page; }} }} }}"""
     )
-    process = subprocess.Popen(
-        [found.program, "-p", tmp_path, "-c", tmp_path / "nginx.conf"], stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([program, "-p", tmp_path, "-c", tmp_path / "nginx.conf"], stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 10
         while not answers(port):
