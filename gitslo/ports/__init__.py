@@ -1,0 +1,62 @@
+"""The Protocols between the loop and the outside, and the data that crosses them.
+
+Adapters raise only the errors of `gitslo.errors`. Every read has a time-out and a byte cap; every effect has a natural
+key, so that doing it twice equals doing it once.
+
+One module per neighbour; everything is importable from here.
+"""
+
+from gitslo.ports.clock import Clock
+from gitslo.ports.forge import STATUS_LENGTH, Capabilities, Forge, PullRequest, PullRequestState, Status, StatusState
+from gitslo.ports.git import FILE_CAP, CommitInfo, Edit, RefUpdate, Repository, TreeEntry, TreeView
+from gitslo.ports.load import (
+    Authorization,
+    LoadEngine,
+    LoadJob,
+    LoadResult,
+    LoadSnapshot,
+    MethodSchemas,
+    ObjectiveSeconds,
+    TargetAccess,
+    TlsMaterial,
+)
+from gitslo.ports.observer import Event, Observer, tell_all
+from gitslo.ports.readiness import Readied, ReadinessProbe
+from gitslo.ports.syncer import Address, Expected, Syncer, SyncReport, SyncState
+
+__all__ = [
+    "FILE_CAP",
+    "STATUS_LENGTH",
+    "Address",
+    "Authorization",
+    "Capabilities",
+    "Clock",
+    "CommitInfo",
+    "Edit",
+    "Event",
+    "Expected",
+    "Forge",
+    "LoadEngine",
+    "LoadJob",
+    "LoadResult",
+    "LoadSnapshot",
+    "MethodSchemas",
+    "ObjectiveSeconds",
+    "Observer",
+    "PullRequest",
+    "PullRequestState",
+    "Readied",
+    "ReadinessProbe",
+    "RefUpdate",
+    "Repository",
+    "Status",
+    "StatusState",
+    "SyncReport",
+    "SyncState",
+    "Syncer",
+    "TargetAccess",
+    "TlsMaterial",
+    "TreeEntry",
+    "TreeView",
+    "tell_all",
+]

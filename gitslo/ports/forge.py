@@ -1,0 +1,117 @@
+"""The forge: pull requests, statuses and comments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from gitslo.model import (
+    CommitId,
+)
+
+__all__ = ["STATUS_LENGTH", "Capabilities", "Forge", "PullRequest", "PullRequestState", "Status", "StatusState"]
+
+
+class PullRequestState(StrEnum):
+    """Where a pull request is."""
+
+    OPEN = "open"
+    MERGED = "merged"
+    CLOSED = "closed"
+
+
+class StatusState(StrEnum):
+    """The state of a commit status."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """One pull request.
+
+    Attributes:
+        key: the natural key given at creation (it is kept in the body); empty for a person's.
+        head: branch name without `refs/heads/`.
+        head_commit: its tip as the forge knows it.
+        merged: the commit on the base branch that brought it, where the forge knows it.
+        closed_by_us: closed without merge, by our own account.
+        closed_by: who closed it, as the forge names them; empty where unknown or open.
+    """
+
+    number: int
+    state: PullRequestState
+    key: str
+    head: str
+    base: str
+    head_commit: CommitId
+    title: str
+    body: str
+    url: str
+    merged: CommitId | None = None
+    closed_by_us: bool = False
+    closed_by: str = ""
+
+
+STATUS_LENGTH: Final = 140
+"""Characters that every forge takes in a status' description."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One commit status; the newest per (commit, context) counts. `description`: at most STATUS_LENGTH characters."""
+
+    commit: CommitId
+    context: str
+    state: StatusState
+    description: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a forge can do; said in `gitslo status`."""
+
+    expected_head_merge: bool
+    statuses: bool
+    comments: bool
+
+
+class Forge(Protocol):
+    """Pull requests, statuses and comments of one repository."""
+
+    def capabilities(self) -> Capabilities:
+        """What this forge can do."""
+
+    def find(self, head: str) -> tuple[PullRequest, ...]:
+        """Every pull request with this head branch, newest first."""
+
+    def ensure_pull_request(self, *, key: str, head: str, base: str, title: str, body: str) -> PullRequest:
+        """Look for the open pull request of `head` and bring its title, body and key up to date, or create it."""
+
+    def comment_once(self, number: int, marker: str, body: str) -> None:
+        """Comment, unless a comment with this marker exists; then bring that one up to date."""
+
+    def set_status(self, status: Status) -> None:
+        """Set a commit status; does nothing where it already stands so."""
+
+    def has_status(self, status: Status) -> bool:
+        """Whether it stands just so; may rest on a look that is some seconds old. Reads only: it costs no push."""
+
+    def has_comment(self, number: int, marker: str) -> bool:
+        """Whether there is a comment with this marker; otherwise as `has_status`."""
+
+    def merge(self, number: int, expected_head: CommitId, message: str) -> CommitId:
+        """Merge by us; returns the new commit on the base branch.
+
+        Raises:
+            Conflict: the head or the base moved, or it does not merge cleanly now.
+            Refused: a rule of the forge forbids it.
+        """
+
+    def close(self, number: int, comment: str) -> None:
+        """Close without merging, saying why; does nothing where it is closed."""
