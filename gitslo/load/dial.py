@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from gitslo.load.addresses import Address
 from gitslo.load.content import authority, http1
 from gitslo.load.messages import Assignment
 from gitslo.load.pool import Pool
+from gitslo.load.secured import open_secured
 from gitslo.load.source import Source, sources
 from gitslo.load.tls import context
 
@@ -73,19 +75,20 @@ def dialler(
 
     async def open_to(pool: Pool, address: Address) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            if isinstance(address, str):
-                opened = await loop.create_unix_connection(
-                    lambda: protocol(pool), address, ssl=tls, server_hostname=name
-                )
-            else:
-                opened = await loop.create_connection(lambda: protocol(pool), *address, ssl=tls, server_hostname=name)
-        except ssl.SSLError as error:
-            # Some servers choose nothing, which `greeting` notices; others hang up with an alert that has no name here.
-            if target.multiplexed and "no application protocol" in str(error):
-                raise OSError("protocol: the server speaks no HTTP/2") from error
-            raise
-        greeted = getattr(opened[1], "greeting", None)
+        opened: asyncio.BaseProtocol
+        if tls is not None:
+            try:
+                opened = await open_secured(lambda: protocol(pool), address, tls, name or "")
+            except ssl.SSLError as error:
+                # Some servers choose nothing, which `greeting` notices; others hang up with an alert without a name.
+                if target.multiplexed and "no application protocol" in str(error):
+                    raise OSError("protocol: the server speaks no HTTP/2") from error
+                raise
+        elif isinstance(address, str):
+            _, opened = await loop.create_unix_connection(lambda: protocol(pool), address)
+        else:
+            _, opened = await loop.create_connection(lambda: protocol(pool), *address)
+        greeted = getattr(opened, "greeting", None)
         if greeted is not None:
             await greeted()
 
@@ -106,9 +109,9 @@ def _protocol(
 
         return http2_full.connections(section, target, sources)
     if _simple(assignment, made):
-        from gitslo.load.http1 import Connection  # noqa: PLC0415 - as above
+        from gitslo.load.http1 import Connection, KnownAnswers  # noqa: PLC0415 - as above
 
-        return Connection
+        return partial(Connection, known=KnownAnswers())
     from gitslo.load.http1_full import full  # noqa: PLC0415 - as above
 
     return full(section, target, sources)

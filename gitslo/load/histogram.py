@@ -10,7 +10,7 @@ import math
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
@@ -18,7 +18,7 @@ from hdrh.histogram import HdrHistogram
 from gitslo.load.ranks import rank_interval
 from gitslo.model import Percentiles, Seconds
 
-__all__ = ["Distribution", "Histogram", "Samples", "add", "needed", "pack", "quantile", "unpack"]
+__all__ = ["Distribution", "Histogram", "Samples", "add", "microseconds", "needed", "pack", "quantile", "unpack"]
 
 MICROSECONDS = 1e6
 _EXACT_BITS = 11
@@ -29,6 +29,11 @@ def _rounded(value: int, bits: int) -> int:
     """`value` with only its `bits` highest bits kept."""
     shift = value.bit_length() - bits
     return value if shift <= 0 else value >> shift << shift
+
+
+def microseconds(samples: Iterable[float]) -> Iterator[int]:
+    """Seconds as whole microseconds."""
+    return map(int, map(MICROSECONDS.__mul__, samples))
 
 
 class Samples:
@@ -53,7 +58,15 @@ class Samples:
 
     def add(self, samples: Iterable[float]) -> None:
         """Count; negative noise counts as 0."""
-        self._now.update(map(int, map(MICROSECONDS.__mul__, samples)))
+        self._now.update(microseconds(samples))
+
+    def add_whole(self, samples: Iterable[int]) -> None:
+        """Count what `microseconds` gave."""
+        self._now.update(samples)
+
+    def add_zeros(self, number: int) -> None:
+        """Count so many zeros."""
+        self._now[0] += number
 
     def round(self, most: int) -> int:
         """Round up to `most` distinct values of the second before; says how many it could have done beyond them."""

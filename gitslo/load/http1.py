@@ -6,6 +6,7 @@ file with httptools.
 Invariants
 - A connection carries at most one request; `cell` is not None exactly while it does.
 - A response that was cut short is an error; a body that ends with the connection because nothing else frames it is not.
+- `begun` is 0 exactly where the parser stands between two messages.
 """
 
 from __future__ import annotations
@@ -20,21 +21,59 @@ import httptools
 from gitslo.load.pool import Pool, reason
 from gitslo.load.record import NEVER, Cell, Unfinished
 
-__all__ = ["PARSER_ERRORS", "Connection"]
+__all__ = ["PARSER_ERRORS", "Connection", "KnownAnswers"]
 
 _HEAD_LIMIT = 65536
 """Of an unfinished answer, as much is kept to tell how its body would have ended."""
 _EXAMPLE = 400
+_KNOWN = 64
+"""Answers."""
+_SHORT = 2048
+"""Bytes of an answer; a longer one costs more to look up than to parse."""
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 PARSER_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 
 clock = time.monotonic
 
 
+class KnownAnswers(dict[bytes, int]):
+    """Whole answers that the parser has seen, after which a connection goes on -> their status. One for a worker.
+
+    Constant requests mostly get the same answer again, but for its date. What a parser says depends on the bytes and on
+    where it stands, and between two messages it always stands at the same place: so the same bytes, met there, are the
+    same answer, and leave it where it is. A look-up costs a fifth of parsing.
+    """
+
+    def __init__(self, most: int = _KNOWN) -> None:
+        """Keep up to `most`."""
+        super().__init__()
+        self._most = most
+        self._since = -1.0
+
+    def keep(self, answer: bytes, status: int, now: float) -> None:
+        """Take one more.
+
+        Where answers come to `most` within a second they all differ, and keeping them is of no use: then none is kept
+        any more. Otherwise it is old dates that fill it.
+        """
+        if len(answer) > _SHORT or len(self) >= self._most:
+            return
+        if not self:
+            self._since = now
+        self[answer] = status
+        if len(self) >= self._most:
+            self.clear()
+            if now - self._since < 1.0:
+                self._most = 0
+
+
 class Connection(asyncio.Protocol):
     """One connection. `data_received` is the hot path: every line in it is paid per response."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, known: KnownAnswers | None = None) -> None:
+        """Begin without a transport; where answers are only judged by their status, `known` saves parsing them."""
+        self.known = KnownAnswers(0) if known is None else known
+        self.begun = 0
         self.pool = pool
         self.recorder = pool.recorder
         self.good = pool.good
@@ -50,6 +89,7 @@ class Connection(asyncio.Protocol):
 
     def renew_parser(self) -> None:
         """Start with a parser that knows of no message."""
+        self.begun = 0
         parser = httptools.HttpResponseParser(self)
         self.feed = parser.feed_data
         self.get_status = parser.get_status_code
@@ -83,6 +123,11 @@ class Connection(asyncio.Protocol):
         """Something was read."""
         now = clock()
         self.pool.received += len(data)
+        status = self.known.get(data)
+        if status is not None and not self.begun and not self.leaving and self.cell is not None:
+            self.status = status
+            self.finish(now, data)
+            return
         try:
             self.feed(data)
         except PARSER_ERRORS:
@@ -90,6 +135,8 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         if self.messages == 1 and self.cell is not None:
+            if not self.begun and not self.head and not self.last:
+                self.known.keep(data, self.status, now)
             self.finish(now, data)
         elif self.messages or self.cell is None:
             # More than was asked for: what belongs to which request is not known any more.
@@ -98,8 +145,13 @@ class Connection(asyncio.Protocol):
         elif len(self.head) < _HEAD_LIMIT:
             self.head += data
 
+    def on_message_begin(self) -> None:
+        """The parser has seen the first byte of an answer."""
+        self.begun = 1
+
     def on_message_complete(self) -> None:
         """The parser has come to the end of an answer."""
+        self.begun = 0
         status = self.get_status()
         if status >= 200:  # noqa: PLR2004 - below are the 1xx, which announce the response
             self.status = status

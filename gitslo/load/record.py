@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from operator import sub
 
-from gitslo.load.histogram import Histogram, Samples, add, pack
+from gitslo.load.histogram import Histogram, Samples, add, microseconds, pack
 from gitslo.load.messages import Counted, EndpointEnd, Finished, Limit
 from gitslo.model import Second, Seconds
 
@@ -55,11 +54,15 @@ class _Sink:
             responses, lags = self.direct_response[:most], self.direct_lag[:most]
             del self.direct_response[: len(responses)]
             del self.direct_lag[: len(lags)]
-            self.response.add(responses)
-            self.lag.add(lags)
+            whole = list(microseconds(responses))
+            self.response.add_whole(whole)
+            if any(lags):
+                self.lag.add(lags)
+            else:  # a closed loop has none, and most of the counting is spared
+                self.lag.add_zeros(len(lags))
             if self.judged:
-                self.service.add(map(sub, responses, lags))
-                self.queue.add(repeat(0.0, len(lags)))
+                self.service.add_whole(microseconds(map(sub, responses, lags)) if any(lags) else whole)
+                self.queue.add_zeros(len(lags))
         if self.queued:
             taken = self.queued[:most]
             del self.queued[: len(taken)]
