@@ -26,7 +26,7 @@ $(STAMP):
 	@"$(SYSTEM_PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { echo "$(SYSTEM_PYTHON) has no venv module: install its venv package, e.g. apt-get install python3-venv" >&2; exit 1; }
 	@echo "setting up $(VENV) with $$("$(SYSTEM_PYTHON)" --version)" >&2
 	@test -x $(BIN)/python || "$(SYSTEM_PYTHON)" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@rm -f $(VENV)/stamp-*
 	@touch $@
