@@ -1,7 +1,7 @@
 """Connections over TLS, as asyncio's transports are, on non-blocking sockets of their own. Called by `dial`.
 
 The loop's own TLS copies every byte through two memory buffers and wakes up several objects for each read; here OpenSSL
-reads and writes the socket itself, which takes a third of the processor time per response.
+reads and writes the socket itself.
 
 Invariants
 - OpenSSL reads no further than the record that it was asked for, so a socket that has more to say stays readable; what
