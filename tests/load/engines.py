@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 from gitslo.load.engines.foreign import ForeignEngine
 from gitslo.load.engines.fortio import FortioEngine
@@ -17,6 +15,7 @@ from gitslo.testing.fake_load import FakeLoad, Script
 from gitslo.testing.load_contract import DELAY, RATE, STRICT, TIMEOUT, Behaviour
 from tests.load.jobs import CEILINGS, get, hold, job
 from tests.load.service import service
+from tests.processes import children
 from tests.required import required
 
 __all__ = ["FOREIGN", "FakeWorld", "RealWorld", "allowed", "foreign", "nobody"]
@@ -40,13 +39,6 @@ def nobody() -> int:
     with socket.socket() as once:
         once.bind(("127.0.0.1", 0))
         return int(once.getsockname()[1])
-
-
-def children() -> set[str]:
-    """The processes that this one has."""
-    pid = os.getpid()
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return {child for thread in threads for child in (thread / "children").read_text().split()}
 
 
 class RealWorld:

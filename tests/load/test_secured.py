@@ -119,7 +119,8 @@ def test_what_is_written_before_closing_arrives(certificate):
     ours = ssl.create_default_context(cafile=str(certificate))
 
     def take() -> None:
-        # On a plain blocking socket: the loop's own server drops what its reader has not taken when it is closed.
+        # On a plain blocking socket: a TLS server of uvloop whose reader is behind drops what it holds once the other
+        # side has closed, whoever that is (a blocking client's bytes as well; asyncio's own server drops none).
         with listening.accept()[0] as plain, theirs.wrap_socket(plain, server_side=True) as secured:
             while data := secured.recv(65536):
                 got.extend(data)

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from gitslo.errors import Retry
 from gitslo.model import CommitId, Release
 from gitslo.ports import Expected, SyncReport, SyncState
 from gitslo.testing.memory_view import MemoryView
+from tests.processes import children
 from tests.syncer.manifests import until
 from tests.syncer.worlds import environment
 
@@ -142,11 +142,7 @@ class Site:
 
     def children(self) -> set[int]:
         """The syncer's own processes."""
-        found: set[int] = set()
-        for task in Path(f"/proc/{self.syncer.pid}/task").iterdir():
-            with suppress(FileNotFoundError):  # a thread that has just ended
-                found |= {int(pid) for pid in (task / "children").read_text().split()}
-        return {pid for pid in found if _is_app(pid)}
+        return {pid for pid in children(self.syncer.pid) if _is_app(pid)}
 
 
 def _is_app(pid: int) -> bool:
@@ -255,10 +251,10 @@ def test_sigterm_leaves_no_process(site):
     """The end is orderly: exit code 0, no child, no state file, the folder free for the next one."""
     site.wait(SyncState.SYNCED)
     site.wait(SyncState.SYNCED, "staging")
-    children = site.children()
+    apps = site.children()
     code = site.stop()
 
-    assert (len(children), code, [pid for pid in children if _is_app(pid)], (site.state / "syncer.json").exists()) == (
+    assert (len(apps), code, [pid for pid in apps if _is_app(pid)], (site.state / "syncer.json").exists()) == (
         2,
         0,
         [],
@@ -269,10 +265,10 @@ def test_sigterm_leaves_no_process(site):
 def test_children_die_with_a_killed_syncer(site):
     """Even SIGKILL leaves none, and the next syncer starts at once in the same folder."""
     site.wait(SyncState.SYNCED)
-    children = site.children()
+    apps = site.children()
     site.syncer.send_signal(signal.SIGKILL)
     site.syncer.wait()
-    until(lambda: not any(_is_app(pid) for pid in children), "the children are gone")
+    until(lambda: not any(_is_app(pid) for pid in apps), "the children are gone")
     with pytest.raises(Retry):
         site.report()
     site.start()

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from gitslo.errors import Refused, Retry
 from gitslo.ports import SyncState
 from gitslo.syncer.folder import StateFolder
 from gitslo.syncer.runner import RolloutState, Wanted
+from tests.processes import children
 from tests.syncer.manifests import DEPLOYMENT, OperatorsProgram, hello, until
 from tests.syncer.worlds import ProcessWorld, expected, revision
 
@@ -40,15 +40,6 @@ def get(world: ProcessWorld, path: str) -> dict[str, object]:
             return json.loads(response.read())
     finally:
         connection.close()
-
-
-def children() -> set[int]:
-    """Processes that this one has started and that are not gone."""
-    found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
-        with suppress(FileNotFoundError):  # a thread that has just ended
-            found |= {int(pid) for pid in (task / "children").read_text().split()}
-    return found
 
 
 def test_environments_do_not_share_a_folder(tmp_path):
