@@ -25,7 +25,7 @@ from functools import cache
 from typing import Any, TypeAlias, TypeVar, cast
 
 from gitslo.errors import Problem, Refused
-from gitslo.model import Second
+from gitslo.model import Sample, Second
 
 __all__ = ["JsonValue", "dump_json", "from_json", "load_json", "to_json"]
 
@@ -34,7 +34,7 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 T = TypeVar("T")
 
 _WIDTH = 118
-_ROWS: frozenset[type] = frozenset({Second})
+_ROWS: frozenset[type] = frozenset({Sample, Second})
 """Records of whole numbers, written as `[at, total, bad, late]` in the order of their fields: a run has thousands."""
 
 _Read = Callable[[Any, str], object]

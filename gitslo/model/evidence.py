@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gitslo.model.plan import Phase
+from gitslo.model.plan import Phase, Quantity
 from gitslo.model.units import RatePerSecond, Seconds
 
 __all__ = [
     "AttemptEvidence",
+    "Concentration",
+    "Counted",
     "Evidence",
     "Fidelity",
     "Finding",
     "LoadClock",
     "LoadHistogram",
     "LoadSummary",
+    "Method",
+    "MetricSeries",
     "Percentiles",
+    "Sample",
     "Second",
     "Tally",
     "Verdict",
@@ -40,8 +45,9 @@ class Second:
         at: whole seconds since the attempt's load began.
         total: requests whose intended time lies in [at, at + 1) and that the watermark has passed.
         bad: those that broke the limit; unfinished ones count as bad.
-        late: those of `bad` that would not have been bad without the generator's own lag (`schedule_lag`): they count
-            for a pass's test and not for a fail's.
+        late: those of `bad` of which it is not certain that they were: without the generator's own lag
+            (`schedule_lag`) they would have been good, or a histogram's bucket holds both kinds. They count for a
+            pass's test and not for a fail's.
     """
 
     at: int
@@ -58,11 +64,13 @@ class Tally:
         objective: Objective.text.
         phase: the judged phase.
         seconds: ordered by `at`, without seconds in which nothing was intended.
+        every: how many seconds each of `seconds` stands for: 1, or the length of a metric's windows.
     """
 
     objective: str
     phase: Phase
     seconds: tuple[Second, ...]
+    every: Seconds = field(default=Seconds(1.0), metadata={"since": "0.2"})
 
     @property
     def total(self) -> int:
@@ -78,6 +86,31 @@ class Tally:
     def late(self) -> int:
         """Bad requests that only our own lag made bad."""
         return sum(second.late for second in self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of a gauge, `at` seconds after the attempt's judged stretch began."""
+
+    at: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSeries:
+    """All samples of one gauge in one phase of one attempt.
+
+    Attributes:
+        metric: a name of `Plan.metrics`.
+        phase: the judged phase.
+        every: seconds between two samples.
+        samples: ordered by `at`, without those that are not known.
+    """
+
+    metric: str
+    phase: Phase
+    every: Seconds
+    samples: tuple[Sample, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +214,9 @@ class AttemptEvidence:
         no_fail: reasons why this attempt's numbers must not decide a fail (our own lag, a lost shard, ...).
         no_pass: reasons why they must not decide a pass (under-delivery, a lost shard, zero requests, ...).
         not_ready: the last reason why readiness did not hold, or None where it held.
+        series: one per (gauge, phase).
+        unknown: (a name of `Plan.metrics`, why what its source said of this attempt may not be judged): it was not
+            asked with success, or said itself that something is missing.
     """
 
     attempt: int
@@ -191,6 +227,8 @@ class AttemptEvidence:
     no_fail: tuple[str, ...] = ()
     no_pass: tuple[str, ...] = ()
     not_ready: str | None = None
+    series: tuple[MetricSeries, ...] = field(default=(), metadata={"since": "0.2"})
+    unknown: tuple[tuple[str, str], ...] = field(default=(), metadata={"since": "0.2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +236,56 @@ class Evidence:
     """Everything that the judged attempts of one subject gathered, oldest first."""
 
     attempts: tuple[AttemptEvidence, ...] = ()
+
+
+class Method(StrEnum):
+    """How a finding was judged, and so what may be said of its errors."""
+
+    SEQUENTIAL = "sequential"
+    """Counts against a limit, with known error rates at any moment."""
+    MEAN = "mean"
+    """Block means of a bounded gauge against a limit, likewise."""
+    BASELINE = "baseline"
+    """Two samples against each other, likewise."""
+    THRESHOLD = "threshold"
+    """An estimate beside a limit: no error is controlled."""
+    BURN = "burn rate"
+    """How fast the error budget is spent, by the SRE workbook's windows: no error is controlled."""
+    SCORE = "score"
+    """Keptn's weighted score: no error is controlled."""
+    READINESS = "readiness"
+    """No test: it did not become ready."""
+
+    @property
+    def controlled(self) -> bool:
+        """Whether its error rates are those that the plan asks for."""
+        return self in {Method.SEQUENTIAL, Method.MEAN, Method.BASELINE}
+
+
+class Counted(StrEnum):
+    """What a finding's `total` counts."""
+
+    REQUESTS = "requests"
+    EVENTS = "events"
+    SAMPLES = "samples"
+    SECONDS = "seconds"
+    WINDOWS = "windows"
+    BLOCKS = "blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class Concentration:
+    """The shortest stretch with nearly all bad requests of a finding.
+
+    Attributes:
+        at: its first second, since its attempt's load began.
+        seconds: its length.
+        bad: bad requests in it: at least nine tenths of all.
+    """
+
+    at: float
+    seconds: float
+    bad: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +305,15 @@ class Finding:
         decided_at: seconds of judged load in the attempt at which it was decided, or None.
         attempt: the attempt in which it was decided (or the last one).
         reason: one sentence for people, empty where the numbers speak for themselves.
+        method: how it was judged.
+        counted: what `total`, `bad` and `late` count.
+        quantity: what `measured` and `limit` are; None in entries before 0.2: then the sentence says it.
+        effect: how many clustered requests are worth one independent one, at least 1: what a pass's counts were divided
+            by.
+        effect_for_fail: likewise of a fail's counts.
+        spared: bad ones by which the worst five seconds exceed the limit: a fail's test did not see them.
+        burst: where nearly all bad ones lie close together; None where they do not, or there are none.
+        baseline: what it was compared with, in words; empty where the limit stands for itself.
     """
 
     objective: str
@@ -235,3 +332,11 @@ class Finding:
     decided_at: Seconds | None
     attempt: int
     reason: str = ""
+    method: Method = field(default=Method.SEQUENTIAL, metadata={"since": "0.2"})
+    counted: Counted = field(default=Counted.REQUESTS, metadata={"since": "0.2"})
+    quantity: Quantity | None = field(default=None, metadata={"since": "0.2"})
+    effect: float = field(default=1.0, metadata={"since": "0.2"})
+    effect_for_fail: float = field(default=1.0, metadata={"since": "0.2"})
+    spared: float = field(default=0.0, metadata={"since": "0.2"})
+    burst: Concentration | None = field(default=None, metadata={"since": "0.2"})
+    baseline: str = field(default="", metadata={"since": "0.2"})

@@ -20,6 +20,7 @@ from gitslo.ports.load import (
     TargetAccess,
     TlsMaterial,
 )
+from gitslo.ports.metrics import MetricAnswer, MetricQuestion, MetricSource, Span, WindowCounts
 from gitslo.ports.observer import Event, Observer, tell_all
 from gitslo.ports.readiness import Readied, ReadinessProbe
 from gitslo.ports.syncer import Address, Expected, Syncer, SyncReport, SyncState
@@ -41,6 +42,9 @@ __all__ = [
     "LoadResult",
     "LoadSnapshot",
     "MethodSchemas",
+    "MetricAnswer",
+    "MetricQuestion",
+    "MetricSource",
     "ObjectiveSeconds",
     "Observer",
     "PullRequest",
@@ -49,6 +53,7 @@ __all__ = [
     "ReadinessProbe",
     "RefUpdate",
     "Repository",
+    "Span",
     "Status",
     "StatusState",
     "SyncReport",
@@ -58,5 +63,6 @@ __all__ = [
     "TlsMaterial",
     "TreeEntry",
     "TreeView",
+    "WindowCounts",
     "tell_all",
 ]
