@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TypeGuard
+from typing import TypeGuard, assert_never
 
-__all__ = ["UNKNOWN", "count", "duration", "e_value", "is_latency", "quantity", "rate", "share"]
+from gitslo.model import Finding, Quantity
+
+__all__ = ["UNKNOWN", "amount", "count", "duration", "e_value", "is_latency", "quantity", "rate", "share", "shown"]
 
 UNKNOWN = "not known"
 
@@ -58,6 +60,33 @@ def quantity(value: float | None, objective: str) -> str:
     if _ERRORS.search(objective):
         return share(value)
     return _three(value) if _known(value) else UNKNOWN
+
+
+def amount(value: float | None, what: Quantity | None) -> str:
+    """A measured value or a limit; None: a number without a unit."""
+    match what:
+        case Quantity.SHARE:
+            return share(value)
+        case Quantity.SECONDS:
+            return duration(value)
+        case Quantity.BYTES:
+            return _size(value) if _known(value) else UNKNOWN
+        case Quantity.NUMBER | None:
+            return _three(value) if _known(value) else UNKNOWN
+        case _:
+            assert_never(what)
+
+
+def shown(value: float | None, finding: Finding) -> str:
+    """A value in the unit of a finding; one that an earlier version wrote has its sentence for it."""
+    return quantity(value, finding.objective) if finding.quantity is None else amount(value, finding.quantity)
+
+
+def _size(size: float) -> str:
+    for unit, factor in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if abs(size) >= factor:
+            return f"{_three(size / factor)} {unit}"
+    return f"{_three(size)} B"
 
 
 def e_value(log: float | None) -> str:

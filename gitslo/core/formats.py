@@ -15,12 +15,13 @@ from typing import assert_never
 
 from gitslo.core.codec import JsonValue, to_json
 from gitslo.core.escape import plain
-from gitslo.core.figures import count, duration, quantity, rate
+from gitslo.core.figures import count, duration, rate, shown
+from gitslo.core.judge import explain
 from gitslo.core.render import evidence_page
 from gitslo.core.tables import decided_by, text_table
 from gitslo.model import AttemptEvidence, Evidence, Finding, LoadSummary, Verdict
 
-__all__ = ["Format", "TestResult", "render"]
+__all__ = ["Format", "TestResult", "finding_document", "render"]
 
 SCHEMA = "gitslo/v1"
 
@@ -80,7 +81,7 @@ def render(result: TestResult, how: Format) -> str:
 def _text(result: TestResult) -> str:
     lines = [f"{result.verdict.value}: {plain(result.file)}", *(plain(note) for note in result.notes)]
     if result.findings:
-        lines += ["", text_table(result.findings).rstrip("\n")]
+        lines += ["", text_table(result.findings).rstrip("\n"), "", *map(_explained, result.findings)]
     attempts = result.evidence.attempts
     loads = [_load_line(load) for load in attempts[-1].loads] if attempts else []
     if loads:
@@ -89,6 +90,10 @@ def _text(result: TestResult) -> str:
     if gates:
         lines += ["", *gates]
     return "\n".join(lines) + "\n"
+
+
+def _explained(finding: Finding) -> str:
+    return f"{plain(finding.objective)}: {plain(explain(finding))}"
 
 
 def _load_line(load: LoadSummary) -> str:
@@ -120,9 +125,16 @@ def _document(result: TestResult) -> dict[str, JsonValue]:
         "plan": result.plan,
         "verdict": result.verdict.value,
         "notes": list(result.notes),
-        "findings": [to_json(finding) for finding in result.findings],
+        "findings": [finding_document(finding) for finding in result.findings],
         "attempts": [_attempt(attempt) for attempt in result.evidence.attempts],
     }
+
+
+def finding_document(finding: Finding) -> dict[str, JsonValue]:
+    """A finding with its sentence."""
+    said = to_json(finding)
+    assert isinstance(said, dict)  # noqa: S101 - it is a record
+    return {**said, "explanation": explain(finding)}
 
 
 def _attempt(attempt: AttemptEvidence) -> dict[str, JsonValue]:
@@ -177,8 +189,8 @@ def _case(finding: Finding, *, failed: bool) -> ET.Element:
         "testcase", {"classname": f"gitslo.{finding.phase.value}", "name": plain(finding.objective), "time": time}
     )
     said = plain(decided_by(finding))
-    measured = quantity(finding.measured, finding.objective)
-    text = f"measured {measured}, {count(finding.bad)} bad of {count(finding.total)} requests; {said}"
+    measured = shown(finding.measured, finding)
+    text = f"{explain(finding)} Measured {measured}, {count(finding.bad)} bad of {count(finding.total)}; {said}"
     match finding.verdict:
         case Verdict.PASS:
             pass

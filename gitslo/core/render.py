@@ -14,6 +14,7 @@ from shlex import quote
 
 from gitslo.core.escape import code, markdown, quiet
 from gitslo.core.figures import duration
+from gitslo.core.judge import explain
 from gitslo.core.messages import (
     commit_message,
     loosened,
@@ -215,7 +216,8 @@ def _merge_rule(people: int) -> str:
 
 
 def _evidence(findings: Sequence[Finding], evidence: Evidence) -> list[str]:
-    parts = [_section("Findings", verdict_table(findings).rstrip("\n"))]
+    said_of_each = _list([f"{code(finding.objective)}: {markdown(explain(finding))}" for finding in findings])
+    parts = [_section("Findings", "\n\n".join(filter(None, (verdict_table(findings).rstrip("\n"), said_of_each))))]
     loads = load_table(evidence.attempts)
     if loads:
         measured = dict.fromkeys(load.fidelity for attempt in evidence.attempts for load in attempt.loads)

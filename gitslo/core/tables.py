@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitslo.core.escape import code, markdown, plain
-from gitslo.core.figures import UNKNOWN, count, duration, e_value, is_latency, quantity, rate, share
-from gitslo.model import AttemptEvidence, Fidelity, Finding, LoadClock, LoadHistogram, LoadSummary, Verdict
+from gitslo.core.figures import UNKNOWN, count, duration, e_value, is_latency, rate, share, shown
+from gitslo.model import AttemptEvidence, Counted, Fidelity, Finding, LoadClock, LoadHistogram, LoadSummary, Verdict
 
 __all__ = ["FINDING_COLUMNS", "decided_by", "finding_rows", "load_table", "text_table", "verdict_table", "worth"]
 
@@ -52,7 +52,7 @@ def finding_rows(findings: Sequence[Finding]) -> tuple[tuple[str, ...], ...]:
             finding.phase.value,
             finding.verdict.value if finding.decides else f"{finding.verdict.value} (report only)",
             _measured(finding),
-            "none" if finding.limit is None else quantity(finding.limit, finding.objective),
+            "none" if finding.limit is None else shown(finding.limit, finding),
             count(finding.total),
             count(finding.bad) + (f" ({count(finding.late)} by our own lag)" if finding.late else ""),
             decided_by(finding),
@@ -67,7 +67,9 @@ def _measured(finding: Finding) -> str:
     """What was measured. Few requests may have no such quantile and decide the objective by counting all the same."""
     if finding.measured is None and finding.total and is_latency(finding.objective):
         return _TOO_FEW
-    return quantity(finding.measured, finding.objective)
+    if finding.measured is None and finding.total and finding.counted is Counted.EVENTS:
+        return f"{share(finding.bad / finding.total)} above"
+    return shown(finding.measured, finding)
 
 
 def decided_by(finding: Finding) -> str:

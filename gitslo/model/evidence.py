@@ -308,6 +308,7 @@ class Finding:
         method: how it was judged.
         counted: what `total`, `bad` and `late` count.
         quantity: what `measured` and `limit` are; None in entries before 0.2: then the sentence says it.
+        allowed: the share of `total` that may be bad at the limit; None where nothing is good or bad one by one.
         effect: how many clustered requests are worth one independent one, at least 1: what a pass's counts were divided
             by.
         effect_for_fail: likewise of a fail's counts.
@@ -335,6 +336,7 @@ class Finding:
     method: Method = field(default=Method.SEQUENTIAL, metadata={"since": "0.2"})
     counted: Counted = field(default=Counted.REQUESTS, metadata={"since": "0.2"})
     quantity: Quantity | None = field(default=None, metadata={"since": "0.2"})
+    allowed: float | None = field(default=None, metadata={"since": "0.2"})
     effect: float = field(default=1.0, metadata={"since": "0.2"})
     effect_for_fail: float = field(default=1.0, metadata={"since": "0.2"})
     spared: float = field(default=0.0, metadata={"since": "0.2"})

@@ -94,14 +94,29 @@ def evidence(
     no_fail: tuple[str, ...] = (),
     no_pass: tuple[str, ...] = (),
 ) -> AttemptEvidence:
-    """Counts are (objective, bad, total); `late` of the bad are our own."""
+    """Counts are (objective, bad, total), as even as can be over the seconds; `late` of the bad are our own."""
     return AttemptEvidence(
         attempt=attempt,
         started=1_700_000_000.0,
         judged_seconds=((Phase.STEADY, Seconds(seconds)),),
         tallies=tuple(
-            Tally(text, Phase.STEADY, (Second(0, total, bad, late),) if total else ()) for text, bad, total in counts
+            Tally(text, Phase.STEADY, spread(bad, total, max(1, round(seconds)), late)) for text, bad, total in counts
         ),
         no_fail=no_fail,
         no_pass=no_pass,
     )
+
+
+def spread(bad: int, total: int, seconds: int, late: int = 0) -> tuple[Second, ...]:
+    """Counts over `seconds` rows, each with its even part of every number."""
+
+    def part(number: int, at: int) -> int:
+        return number * (at + 1) // seconds - number * at // seconds
+
+    rows = (Second(at, part(total, at), part(bad, at), part(late, at)) for at in range(seconds))
+    return tuple(row for row in rows if row.total)
+
+
+def burst(bad: int, total: int, seconds: int, *, at: int = 20) -> tuple[Second, ...]:
+    """The same total, with all that is bad in the one second `at`."""
+    return tuple(Second(row.at, row.total, bad if row.at == at else 0) for row in spread(0, total, seconds))

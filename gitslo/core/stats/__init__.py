@@ -16,7 +16,7 @@ for.
 
 from gitslo.core.stats.bernoulli import PRIOR, log_e_fail, log_e_pass
 from gitslo.core.stats.betting import log_e_mean_above, log_e_mean_below
-from gitslo.core.stats.blocks import BlockMeans, judge_mean
+from gitslo.core.stats.blocks import LEAST_BLOCKS, BlockMeans, judge_mean, judge_means
 from gitslo.core.stats.burn_rate import (
     BurnAlert,
     BurnWindows,
@@ -25,7 +25,7 @@ from gitslo.core.stats.burn_rate import (
     burn_rate,
     workbook_windows,
 )
-from gitslo.core.stats.clustering import Burst, ClusteredCounts, Clustering, CountedSecond, clustering
+from gitslo.core.stats.clustering import SPARED_SECONDS, Burst, ClusteredCounts, Clustering, CountedSecond, clustering
 from gitslo.core.stats.comparison import (
     Histogram,
     QuantileBounds,
@@ -41,7 +41,9 @@ from gitslo.core.stats.mixture import JEFFREYS, UNIFORM, log_e_above, log_e_belo
 
 __all__ = [
     "JEFFREYS",
+    "LEAST_BLOCKS",
     "PRIOR",
+    "SPARED_SECONDS",
     "UNIFORM",
     "BlockMeans",
     "BurnAlert",
@@ -63,6 +65,7 @@ __all__ = [
     "increases",
     "interval",
     "judge_mean",
+    "judge_means",
     "log_e_above",
     "log_e_below",
     "log_e_fail",

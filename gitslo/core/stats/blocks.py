@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from gitslo.core.stats.betting import log_e_mean_above, log_e_mean_below
 
-__all__ = ["LEAST_BLOCKS", "BlockMeans", "autocorrelation", "block_length", "judge_mean"]
+__all__ = ["LEAST_BLOCKS", "BlockMeans", "autocorrelation", "block_length", "judge_mean", "judge_means"]
 
 LEAST_BLOCKS = 8
 """Fewer decide nothing."""
@@ -59,22 +59,32 @@ def judge_mean(samples: Sequence[float], limit: float, *, low: float, high: floa
     Raises:
         ValueError: a sample, the limit or the bounds are out of range, or not a number.
     """
+    return judge_means((samples,), limit, low=low, high=high)
+
+
+def judge_means(series: Sequence[Sequence[float]], limit: float, *, low: float, high: float) -> BlockMeans:
+    """The same of several stretches of one gauge, e.g. the attempts of a run: no block reaches across two of them.
+
+    The block's length is the longest that any of the stretches asks for.
+    """
     # The bounds first: they hold whether or not there are blocks enough to bet on.
-    log_e_mean_above(samples, limit, low=low, high=high)
-    length = block_length(samples)
-    if length is None:
+    for samples in series or ((),):
+        log_e_mean_above(samples, limit, low=low, high=high)
+    lengths = [length for samples in series if (length := block_length(samples)) is not None]
+    if not lengths:
         return BlockMeans(None, None, 0, None)
-    count = len(samples) // length
-    if count < LEAST_BLOCKS:
-        return BlockMeans(None, None, count, length)
+    length = max(lengths)
     means = [
         # Rounding must not push a mean of samples at a bound beyond it.
         min(high, max(low, math.fsum(samples[i * length : (i + 1) * length]) / length))
-        for i in range(count)
+        for samples in series
+        for i in range(len(samples) // length)
     ]
+    if len(means) < LEAST_BLOCKS:
+        return BlockMeans(None, None, len(means), length)
     above = log_e_mean_above(means, limit, low=low, high=high)
     below = log_e_mean_below(means, limit, low=low, high=high)
-    return BlockMeans(above, below, count, length)
+    return BlockMeans(above, below, len(means), length)
 
 
 def autocorrelation(samples: Sequence[float]) -> float | None:

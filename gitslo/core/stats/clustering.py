@@ -163,22 +163,28 @@ class ClusteredCounts:
     Feed it what the direction's test may see: a fail's without the requests that only our own lag made bad.
     """
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, *, spared: int = SPARED_SECONDS) -> None:
         """Start without counts.
 
         Args:
             limit: the share of bad requests that is allowed, 0 to 1.
+            spared: how many rows together may hold the longest burst that a fail is calibrated for: five seconds, or
+                the one window of a metric that holds them.
 
         Raises:
-            ValueError: the limit is no share.
+            ValueError: the limit is no share, or no row is spared.
         """
         if not 0.0 <= limit <= 1.0:
             raise ValueError(f"a limit is a share from 0 to 1, not {limit}")
+        if spared < 1:
+            raise ValueError(f"a burst is in one row at least, not in {spared}")
         self._limit = limit
         self._bad = 0
         self._total = 0
+        self._left_bad = 0
+        self._left_total = 0
         self._lengths = tuple(_Blocks(length) for length in BLOCK_LENGTHS)
-        self._window = _Window(limit)
+        self._window = _Window(limit, spared)
         self._attempt = 0
         self._first: int | None = None
         self._last: _Count | None = None
@@ -208,6 +214,17 @@ class ClusteredCounts:
             self._first = at
         self._last = _Count(at, total, bad)
 
+    def leave_out(self, total: int, bad: int) -> None:
+        """Requests that were added, and that may not be tested: what they say of clustering stays.
+
+        Raises:
+            ValueError: the counts are out of range.
+        """
+        if not 0 <= bad <= total:
+            raise ValueError(f"counts must satisfy 0 <= bad <= total, not bad {bad} of {total}")
+        self._left_bad += bad
+        self._left_total += total
+
     def next_attempt(self) -> None:
         """What follows belongs to another attempt: its seconds begin again, and no block reaches across."""
         if self._last is not None:
@@ -231,6 +248,7 @@ class ClusteredCounts:
                     cautious = max(cautious, value)
                 if count >= _BLOCKS and value > effect:
                     effect, block = value, blocks.length
+        bad, total = bad - self._left_bad, total - self._left_total
         return Clustering(self._limit, bad, total, effect, block, cautious, self._window.excess(last))
 
     def burst(self) -> Burst | None:
@@ -340,15 +358,16 @@ class _Blocks:
 class _Window:
     """The five seconds in a row whose bad requests exceed the limit by most."""
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, spared: int) -> None:
         self._limit = limit
+        self._spared = spared
         self._recent: deque[_Count] = deque()
         self._most = 0.0
 
     def add(self, count: _Count) -> None:
         self._most = self.excess(count)
         self._recent.append(count)
-        if len(self._recent) > SPARED_SECONDS:
+        if len(self._recent) > self._spared:
             self._recent.popleft()
 
     def excess(self, last: _Count | None) -> float:
@@ -356,7 +375,7 @@ class _Window:
             return self._most
         bad, total = last.bad, last.total
         for count in reversed(self._recent):
-            if last.at - count.at >= SPARED_SECONDS:
+            if last.at - count.at >= self._spared:
                 break
             bad, total = bad + count.bad, total + count.total
         return max(self._most, bad - self._limit * total)
