@@ -17,13 +17,16 @@ from pathlib import Path
 from gitslo.certificates import certificate_fault
 from gitslo.core.document import Document, Field
 from gitslo.core.gitnames import PLAIN_HTTP, in_clear, parse_author, parse_branch, parse_git_url, parse_namespace
+from gitslo.core.nearest import nearest
 from gitslo.core.schema import Contract
 from gitslo.core.units import parse_duration, parse_rate, parse_size
+from gitslo.core.wildcard import matches
 from gitslo.core.yamlsafe import CONTRACT
 from gitslo.errors import Problem, Refused
 from gitslo.identities import CertificateFiles, Identity, parse_certificates, parse_identities
 from gitslo.model import Allowed, Ceilings, Seconds
 from gitslo.secret import Secret, SecretRef, secret_at
+from gitslo.source_config import SourceConfig, parse_sources
 
 __all__ = [
     "CommandConfig",
@@ -35,7 +38,9 @@ __all__ = [
     "Secret",
     "SecretRef",
     "load_operator",
+    "load_sources",
     "parse_operator",
+    "parse_sources_file",
 ]
 
 _POLL = Seconds(30.0)
@@ -133,6 +138,7 @@ class Operator:
         listen: `ADDRESS:PORT` of the daemon's own endpoints, or None.
         certificates, identities: by name; what the `tls` and `auth` of plans' targets may ask for.
         engines: by name; programs that plans' loads may ask for, and where each is; None: it is looked for on PATH.
+        sources: by name; what the metrics of plans may come from.
     """
 
     instance: str
@@ -143,6 +149,7 @@ class Operator:
     certificates: Mapping[str, CertificateFiles] = attribute(default_factory=dict)
     identities: Mapping[str, Identity] = attribute(default_factory=dict)
     engines: Mapping[str, Path | None] = attribute(default_factory=dict)
+    sources: Mapping[str, SourceConfig] = attribute(default_factory=dict)
 
 
 def load_operator(path: Path) -> Operator:
@@ -151,12 +158,33 @@ def load_operator(path: Path) -> Operator:
     Raises:
         Refused: there is no such file, or a mistake is in it: all of them, with line and column.
     """
+    return parse_operator(_bytes_of(path, "the operator's file"), file=str(path))
+
+
+def load_sources(path: Path) -> tuple[dict[str, SourceConfig], dict[str, CertificateFiles]]:
+    """Read a file that holds `sources`, and the `certificates` they name, and nothing else; as `load_operator`."""
+    return parse_sources_file(_bytes_of(path, "the file of sources"), file=str(path))
+
+
+def _bytes_of(path: Path, what: str) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(CONTRACT.bytes + 1)
+            return file.read(CONTRACT.bytes + 1)
     except OSError as error:
-        raise Refused(Problem(f"the operator's file cannot be read: {error.strerror}", file=str(path))) from None
-    return parse_operator(data, file=str(path))
+        raise Refused(Problem(f"{what} cannot be read: {error.strerror}", file=str(path))) from None
+
+
+def parse_sources_file(data: bytes, *, file: str) -> tuple[dict[str, SourceConfig], dict[str, CertificateFiles]]:
+    """`sources` and `certificates` of a file of their own, by name.
+
+    Raises:
+        Refused: every mistake in it, with line, column and pointer.
+    """
+    document = Document(Contract.OPERATOR, data, file=file, budget=CONTRACT, part="sourcesFile")
+    certificates = parse_certificates(document.root.get("certificates"))
+    sources = parse_sources(document.root.get("sources"), certificates)
+    document.finish()
+    return sources, certificates
 
 
 def parse_operator(data: bytes, *, file: str) -> Operator:
@@ -179,6 +207,7 @@ def parse_operator(data: bytes, *, file: str) -> Operator:
         certificates=certificates,
         identities=parse_identities(root.get("identities"), certificates),
         engines=dict(_engines(root.get("engines"))),
+        sources=parse_sources(root.get("sources"), certificates),
     )
     document.finish()
     return operator
@@ -241,11 +270,18 @@ def _repository(field: Field) -> RepositoryConfig:
 
 def _allowed(field: Field | None) -> Allowed:
     default = Allowed()
+    sources = field.get("sources") if field is not None else None
+    for each in sources.items() if sources is not None else ():
+        declared = each.document.root.get("sources")
+        known = list(declared.value) if declared is not None and isinstance(declared.value, dict) else []
+        if not any(matches((each.text,), name) for name in known):
+            each.add(f"`sources` has no `{each.text}`", nearest(each.text, known))
     return Allowed(
         environments=_texts(field, "environments", default.environments),
         targets=_texts(field, "targets", default.targets),
         variables=_texts(field, "variables", default.variables),
         insecure_tls=field is not None and field.flag_of("insecure_tls", default=default.insecure_tls),
+        sources=default.sources if sources is None else sources.texts(),
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "ClientAuthentication",
     "ClientCredentials",
     "Identity",
+    "parse_basic",
     "parse_certificates",
     "parse_client_credentials",
     "parse_identities",
@@ -127,14 +128,15 @@ def _identities(field: Field | None, certificates: Mapping[str, CertificateFiles
         if bearer is not None:
             form = secret_at(bearer)
         elif basic is not None:
-            form = _basic(basic)
+            form = parse_basic(basic)
         elif oauth2 is not None:
             form = parse_client_credentials(oauth2, certificates)
         if form is not None:
             yield Identity(name, form, () if hosts is None else hosts.texts(), plain_http=plain_http)
 
 
-def _basic(field: Field) -> Basic:
+def parse_basic(field: Field) -> Basic:
+    """The value of `basic`; problems are noted in its document."""
     username, password = field.get("username"), field.get("password")
     if username is not None and ":" in username.text:
         username.add("a user name of Basic authentication has no `:`")

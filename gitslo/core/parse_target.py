@@ -1,7 +1,7 @@
 """The targets of a plan -> Target: where they are, what they speak, and which names of the operator's they ask for.
 
-Called by `gitslo.core.parse_plan`. Must stay true: a name is only ever a name here; what it stands for is the
-operator's, and so is whether this host may have it.
+Called by `gitslo.core.parse_plan`, and for TLS settings by `gitslo.source_config`. Must stay true: a name is only ever
+a name here; what it stands for is the operator's, and so is whether this host may have it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gitslo.core.nearest import nearest
 from gitslo.errors import Problem, Refused
 from gitslo.model import Target, TargetScheme, TlsSettings, TlsVersion
 
-__all__ = ["known_target", "parse_authority", "parse_server_name", "parse_targets"]
+__all__ = ["known_target", "parse_authority", "parse_server_name", "parse_targets", "parse_tls_settings"]
 
 _PORT = re.compile(r"(.*?)(:[0-9]{1,5})?")
 
@@ -87,7 +87,7 @@ def _http(name: str, field: Field, http: Field) -> Target:
         tls=url.tls,
         path=url.path,
         http2=field.flag_of("http2", default=False),
-        settings=_settings(settings),
+        settings=parse_tls_settings(settings),
         auth=field.text_of("auth", ""),
         authority=field.parsed_of("authority", parse_authority, ""),
         resolve=field.parsed_of("resolve", parse_host_port, None),
@@ -103,14 +103,15 @@ def _grpc(name: str, field: Field, grpc: Field) -> Target:
         host,
         port,
         tls=tls is not None and tls.value is not False,
-        settings=_settings(tls if tls is not None and isinstance(tls.value, dict) else None),
+        settings=parse_tls_settings(tls if tls is not None and isinstance(tls.value, dict) else None),
         auth=field.text_of("auth", ""),
         authority=field.parsed_of("authority", parse_authority, ""),
         resolve=field.parsed_of("resolve", parse_host_port, None),
     )
 
 
-def _settings(field: Field | None) -> TlsSettings:
+def parse_tls_settings(field: Field | None) -> TlsSettings:
+    """The value of `tls`, the defaults where there is none; problems are noted in the document."""
     default = TlsSettings()
     if field is None:
         return default

@@ -39,9 +39,11 @@ class Allowed:
         targets: host names (as plans write them, without port) that may be called.
         variables: names of the daemon's environment variables that plans may send as `${env.NAME}`.
         insecure_tls: whether plans may leave a target's certificate unverified.
+        sources: names of metric sources that plans may ask.
     """
 
     environments: tuple[str, ...] = ("*",)
     targets: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     insecure_tls: bool = False
+    sources: tuple[str, ...] = ()
