@@ -6,6 +6,7 @@ measured and judged), `ledger` (what is remembered). Everything is importable fr
 
 from gitslo.model.evidence import (
     AttemptEvidence,
+    BaselineSample,
     Concentration,
     Counted,
     Evidence,
@@ -122,6 +123,7 @@ __all__ = [
     "AttemptEvidence",
     "Baseline",
     "BaselineForm",
+    "BaselineSample",
     "ByteCount",
     "Call",
     "Cause",

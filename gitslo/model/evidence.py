@@ -10,6 +10,7 @@ from gitslo.model.units import RatePerSecond, Seconds
 
 __all__ = [
     "AttemptEvidence",
+    "BaselineSample",
     "Concentration",
     "Counted",
     "Evidence",
@@ -187,6 +188,8 @@ class LoadSummary:
         schedule_lag_p99: seconds: dispatched - intended, our own fault.
         histogram: the `response` HDR histogram, base64 V2 compressed encoding; empty where it was dropped for size.
         fidelity: what these figures are worth.
+        distribution: (upper edge in seconds, requests above the edge before and at or below this one), ascending, edges
+            at most 2 % apart, empty ones left out; failed requests are in none of them. Empty where it was not kept.
     """
 
     load: str
@@ -199,6 +202,29 @@ class LoadSummary:
     schedule_lag_p99: Seconds
     histogram: str = ""
     fidelity: Fidelity = field(default=Fidelity(), metadata={"since": "0.2"})
+    distribution: tuple[tuple[float, int], ...] = field(default=(), metadata={"since": "0.2"})
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineSample:
+    """What a relative objective is compared with.
+
+    Attributes:
+        objective: Objective.text.
+        origin: in words, e.g. "run 12 (3f2a9c1)" or "`old`, under the same load".
+        historical: it was measured at another time, so nothing is said about causes.
+        total, bad: requests of its load or endpoint, and those that failed.
+        effect: how many of its clustered requests are worth one independent one, at least 1.
+        distribution: as of LoadSummary.
+    """
+
+    objective: str
+    origin: str
+    historical: bool
+    total: int
+    bad: int
+    effect: float
+    distribution: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +243,7 @@ class AttemptEvidence:
         series: one per (gauge, phase).
         unknown: (a name of `Plan.metrics`, why what its source said of this attempt may not be judged): it was not
             asked with success, or said itself that something is missing.
+        baselines: one per relative objective that there is something to compare with.
     """
 
     attempt: int
@@ -229,6 +256,7 @@ class AttemptEvidence:
     not_ready: str | None = None
     series: tuple[MetricSeries, ...] = field(default=(), metadata={"since": "0.2"})
     unknown: tuple[tuple[str, str], ...] = field(default=(), metadata={"since": "0.2"})
+    baselines: tuple[BaselineSample, ...] = field(default=(), metadata={"since": "0.2"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ RECORDS = {
     "fidelity": model.Fidelity,
     "finding": model.Finding,
     "hold": model.Hold,
+    "baselineSample": model.BaselineSample,
     "concentration": model.Concentration,
     "loadSummary": model.LoadSummary,
     "metricSeries": model.MetricSeries,
