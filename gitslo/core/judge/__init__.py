@@ -5,6 +5,7 @@
 | `frame` | which findings decide, what a look means, what was decided at a look stays |
 | `counts` | requests, events, samples and seconds, good or bad one by one |
 | `means` | the mean of a gauge |
+| `baselines` | limits relative to an earlier run or another target |
 | `thresholds` | estimates beside limits, without error control |
 | `measured` | what is shown as measured |
 | `undecided` | why the counts decide nothing |

@@ -108,8 +108,10 @@ class Stream:
         if self._fails is None or self._passes is None:
             self.every = every
             spared = max(1, math.ceil(SPARED_SECONDS / every))
-            self._fails = ClusteredCounts(self._objective.allowed, spared=spared)
-            self._passes = ClusteredCounts(self._objective.allowed, spared=spared)
+            # Of what is compared with a baseline only the design effect is asked, which knows no limit.
+            allowed = self._objective.allowed if self._objective.baseline is None else 1.0
+            self._fails = ClusteredCounts(allowed, spared=spared)
+            self._passes = ClusteredCounts(allowed, spared=spared)
         at, certain = round(row.at / every), row.bad - row.late
         no_fail, no_pass = self._gates(attempt)
         self._fails.add(at, row.total, certain)

@@ -17,7 +17,8 @@ What must stay true:
   more favourable by the fault.
 * `judged_seconds` of all attempts of the evidence are added up for `min_duration`: an extension continues the
   evidence, so it continues its duration.
-* What has no error control (thresholds, burn rates, scores) decides at the end only, and divides no alpha.
+* What has no error control (thresholds, burn rates, scores) decides at the end only, and divides no alpha. A limit
+  relative to a baseline has it, and decides at the end only, too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gitslo.core.judge.baselines import baseline_finding
 from gitslo.core.judge.counted import counted_finding, stream_of
 from gitslo.core.judge.counts import Stream
 from gitslo.core.judge.means import mean_finding
@@ -127,6 +129,8 @@ class Judge:
         section = self._sections.get(objective.source)
         policy = self._plan.judge
         stream = self._stream(objective, phase, current)
+        if objective.baseline is not None:
+            return baseline_finding(objective, phase, attempts, stream, policy, self._needs, final=final)
         if objective.test is Test.THRESHOLD:
             return threshold_finding(objective, phase, attempts, stream, section, policy, final=final)
         if objective.metric is Metric.MEAN and section is not None:

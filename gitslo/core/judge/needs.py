@@ -73,7 +73,9 @@ def judged_in(attempts: Sequence[AttemptEvidence], phase: Phase) -> float:
 
 
 def quantity_of(objective: Objective) -> Quantity:
-    """What the objective's limit is; with a baseline, what its measured value is."""
+    """What the objective's limit is; a factor, and so a share, with a baseline."""
+    if objective.baseline is not None:
+        return Quantity.SHARE
     match objective.metric:
         case Metric.ERRORS | Metric.SHARE | Metric.BURN:
             return Quantity.SHARE
