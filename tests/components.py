@@ -15,6 +15,7 @@ that this script can build by itself gives `build`, which is called with the fol
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -91,15 +92,25 @@ def find_http_backend(folder: Path) -> Found:
     return Found(version=str(backend))
 
 
-def packaged(name: str, package: str, group: str = "test") -> Component:
-    """A program of the distribution: the system's own, or else unpacked from its packages, without installing them."""
+def packaged(name: str, package: str, group: str = "test", *, elsewhere: str = "") -> Component:
+    """A program of the distribution: the system's own, or else unpacked from its packages, without installing them.
+
+    Args:
+        name: the program's.
+        package: the package that has it.
+        group: as in Component.
+        elsewhere: a pattern of folders that the PATH leaves out.
+    """
 
     def build(folder: Path) -> None:
         _into(folder / "debian", lambda place: _unpack(package, name, place))
 
-    return Component(
-        name, lambda folder: _program(name, folder / "debian"), f"`apt-get install {package}`", build, group
-    )
+    def find(folder: Path) -> Found:
+        found = _program(name, folder / "debian")
+        beside = sorted(Path("/").glob(f"{elsewhere.lstrip('/')}/{name}")) if elsewhere and found.missing else []
+        return Found(str(beside[-1]), program=beside[-1]) if beside else found
+
+    return Component(name, find, f"`apt-get install {package}`", build, group)
 
 
 def go_program(name: str, package: str, version: str, group: str = "test") -> Component:
@@ -169,14 +180,51 @@ def python_packages(name: str, requirements: Sequence[str], group: str = "test")
     return Component(name, find, get, lambda folder: _in_place(folder / version, into), group)
 
 
+def gitea(version: str, group: str = "test") -> Component:
+    """A forge: the program, and beside it in `static` the files that it serves."""
+
+    def into(place: Path) -> None:
+        module = "code.gitea.io/gitea"
+        about = json.loads(_do("go", "mod", "download", "-json", f"{module}@{version}"))
+        declared = Path(about["GoMod"]).read_text(encoding="utf-8")
+        # its own `replace` lines count only in the main module: ours takes them over
+        kept = [line for line in declared.splitlines() if re.match(r"(go|replace) ", line)]
+        work = place / "build"
+        work.mkdir()
+        (work / "go.mod").write_text("\n".join(["module build", f"require {module} {version}", *kept, ""]))
+        (work / "main.go").write_text(f'//go:build never\n\npackage build\n\nimport _ "{module}"\n', encoding="utf-8")
+        names = f"-s -w -X main.Version={version.removeprefix('v')} -X 'main.Tags=sqlite sqlite_unlock_notify'"
+        argv = ("go", "build", "-mod=mod", "-trimpath", "-tags", "sqlite sqlite_unlock_notify", "-ldflags", names)
+        options = "-O2 -DSQLITE_MAX_VARIABLE_NUMBER=32766"
+        # jsonv2: without it gitea's own JSON code does not compile
+        _do(*argv, "-o", str(place / "gitea"), module, cwd=work, CGO_CFLAGS=options, GOEXPERIMENT="jsonv2")
+        for folder in ("public", "templates", "options"):
+            shutil.copytree(Path(about["Dir"]) / folder, place / "static" / folder)
+        for path in [place / "static", *(place / "static").rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)  # the module cache is read-only, and this is moved and copied
+        shutil.rmtree(work)
+
+    def find(folder: Path) -> Found:
+        built = folder / version / "gitea"
+        if not os.access(built, os.X_OK):
+            return Found(missing=f"{built} is not there")
+        return Found(version, program=built)
+
+    get = "install Go 1.26.2 or later and a C compiler and run this again; it takes some minutes"
+    return Component("gitea", find, get, lambda folder: _into(folder / version, into), group)
+
+
 COMPONENTS = (
     Component("git", find_git, "install git 2.38 or later, e.g. `apt-get install git`"),
     Component("git-http-backend", find_http_backend, "it comes with git; e.g. on Alpine `apk add git-daemon`"),
     packaged("nginx", "nginx"),
+    packaged("pg_ctl", "postgresql", elsewhere="/usr/lib/postgresql/*/bin"),
+    packaged("mariadbd", "mariadb-server-core"),
     go_program("fortio", "fortio.org/fortio", "v1.68.2"),
     maven_program(
         "hdr-log-processor", "org.hdrhistogram:HdrHistogram", "2.2.2", "org.HdrHistogram.HistogramLogProcessor"
     ),
+    gitea("v1.26.0"),
     packaged("wrk", "wrk", "bench"),
     packaged("h2load", "nghttp2-client", "bench"),
     packaged("hey", "hey", "bench"),
@@ -279,7 +327,9 @@ def _unpack(package: str, name: str, place: Path) -> None:
     home = cache() / name / "debian" / "root"
     folders = sorted({file.parent for file in (place / "root").rglob("*.so*")})
     libraries = ":".join(str(home / folder.relative_to(place / "root")) for folder in folders)
-    [real] = [file for file in (place / "root").glob(f"usr/*bin/{name}") if not file.is_symlink()]
+    # PostgreSQL's programs lie beside each other under usr/lib, and find each other there
+    places = (f"usr/*bin/{name}", f"usr/lib/*/*/bin/{name}")
+    [real] = [file for each in places for file in (place / "root").glob(each) if not file.is_symlink()]
     script = place / name
     setting = f'LD_LIBRARY_PATH="{libraries}" ' if folders else ""
     # `exec`: who starts it gets the program's own pid
