@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from gitslo.core.addresses import parse_http_url
 from gitslo.core.document import Field
@@ -21,6 +21,7 @@ from gitslo.core.parse_target import parse_tls_settings
 from gitslo.core.units import parse_duration, parse_size
 from gitslo.identities import Basic, CertificateFiles, ClientCredentials, parse_basic, parse_client_credentials
 from gitslo.model import ByteCount, Seconds, Target, TargetScheme, TlsSettings
+from gitslo.ports import ConfiguredServer, MetricSource, TlsMaterial
 from gitslo.secret import SecretRef, secret_at
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "HeaderSecret",
     "Keys",
     "KubernetesConfig",
+    "MakeSource",
+    "OpenServer",
     "PackagedConfig",
     "PresetConfig",
     "PrometheusConfig",
@@ -232,6 +235,29 @@ class SourceConfig:
                 return (*own.values(), *_shown(server))
             case PrometheusConfig() | RestConfig() | PresetConfig() | KubernetesConfig():
                 return _shown(self.form.server)
+
+
+class OpenServer(Protocol):
+    """Makes what a source asks out of what the operator's file says of it, with the source's time-out and cap."""
+
+    def __call__(
+        self,
+        server: Server,
+        *,
+        headers: Callable[[], tuple[tuple[str, str], ...]] | None = None,
+        material: Callable[[], TlsMaterial] | None = None,
+    ) -> ConfiguredServer:
+        """Nothing is asked yet.
+
+        Args:
+            server: where it is and who we are to it.
+            headers: those that say who we are, instead of `server.auth`; called for each request, values are secret.
+            material: of TLS, instead of the names in the target's settings; likewise.
+        """
+
+
+MakeSource = Callable[[SourceConfig, OpenServer], MetricSource]
+"""What an entry point of `gitslo.sources` is, named by its kind. It asks nothing yet, and may raise Refused."""
 
 
 def _shown(server: Server | None) -> tuple[SecretRef, ...]:

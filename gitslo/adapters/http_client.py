@@ -29,9 +29,9 @@ from gitslo.core.figures import duration
 from gitslo.core.jsonpath import search
 from gitslo.errors import Refused, Retry
 from gitslo.model import ByteCount, HttpReadiness, Seconds, Target, TargetScheme
-from gitslo.ports import Address, Readied, TargetAccess, TlsMaterial
+from gitslo.ports import Address, HttpAnswer, Readied, TargetAccess, TlsMaterial
 
-__all__ = ["Answer", "HttpClient", "HttpReadinessProbe", "bounded"]
+__all__ = ["HttpClient", "HttpReadinessProbe", "bounded"]
 
 T = TypeVar("T")
 
@@ -44,23 +44,6 @@ _POST_TIMEOUT = Seconds(10.0)
 _CONTEXTS = 32
 _REASON = 200
 _USER_AGENT = ("User-Agent", "gitslo")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer.
-
-    Attributes:
-        status: 100 to 599.
-        headers: names in lower case, in order.
-        body: at most as many bytes as asked for.
-        whole: whether that was all of it.
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +77,7 @@ class HttpClient:
         headers: Sequence[tuple[str, str]] = (),
         cap: ByteCount = _BODY_CAP,
         tls: TlsMaterial = _NO_TLS,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """GET `target.path` + `path`.
 
         Args:
@@ -110,7 +93,23 @@ class HttpClient:
             Retry: no answer in time, or none that is HTTP; the message is one line for people.
             Refused: the material cannot be used.
         """
-        return self._exchange(_Request("GET", target, path, address, tuple(headers), b"", tls), timeout, cap)
+        return self.send("GET", target, path, address=address, timeout=timeout, headers=headers, cap=cap, tls=tls)
+
+    def send(
+        self,
+        method: str,
+        target: Target,
+        path: str,
+        *,
+        address: Address,
+        timeout: Seconds,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        cap: ByteCount = _BODY_CAP,
+        tls: TlsMaterial = _NO_TLS,
+    ) -> HttpAnswer:
+        """Any method, with a body; otherwise as `get`. A `ports.HttpSend`."""
+        return self._exchange(_Request(method, target, path, address, tuple(headers), body, tls), timeout, cap)
 
     def post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes, ca: bytes) -> tuple[int, bytes]:
         """POST to a URL of the operator's, e.g. a token endpoint, within ten seconds.
@@ -136,7 +135,7 @@ class HttpClient:
             raise Retry(f"the answer is larger than {_BODY_CAP} bytes")
         return answer.status, answer.body
 
-    def _exchange(self, request: _Request, timeout: Seconds, cap: ByteCount) -> Answer:
+    def _exchange(self, request: _Request, timeout: Seconds, cap: ByteCount) -> HttpAnswer:
         target, address = request.target, request.address
         try:
             return bounded(self._answer(request, timeout, cap))
@@ -154,7 +153,7 @@ class HttpClient:
         request: _Request,
         timeout: Seconds,  # noqa: ASYNC109 - the caller's deadline; asyncio.timeout is what enforces it
         cap: ByteCount,
-    ) -> Answer:
+    ) -> HttpAnswer:
         target = request.target
         async with asyncio.timeout(timeout):
             client = httpx.AsyncClient(
@@ -181,7 +180,7 @@ class HttpClient:
                     body += chunk
                     if len(body) > cap:
                         break
-                return Answer(
+                return HttpAnswer(
                     response.status_code,
                     tuple((name.lower(), value) for name, value in response.headers.multi_items()),
                     bytes(body[:cap]),
@@ -275,7 +274,7 @@ class HttpReadinessProbe:
         return _holds(check.json, answer)
 
 
-def _holds(expression: str, answer: Answer) -> Readied:
+def _holds(expression: str, answer: HttpAnswer) -> Readied:
     if not answer.whole:
         return Readied(ready=False, reason=f"the body is larger than {_BODY_CAP} bytes")
     try:

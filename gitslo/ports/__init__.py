@@ -9,6 +9,7 @@ One module per neighbour; everything is importable from here.
 from gitslo.ports.clock import Clock
 from gitslo.ports.forge import STATUS_LENGTH, Capabilities, Forge, PullRequest, PullRequestState, Status, StatusState
 from gitslo.ports.git import FILE_CAP, CommitInfo, Edit, RefUpdate, Repository, TreeEntry, TreeView
+from gitslo.ports.http import ConfiguredServer, Exchange, HttpAnswer, HttpSend, Said
 from gitslo.ports.load import (
     Authorization,
     LoadEngine,
@@ -33,10 +34,14 @@ __all__ = [
     "Capabilities",
     "Clock",
     "CommitInfo",
+    "ConfiguredServer",
     "Edit",
     "Event",
+    "Exchange",
     "Expected",
     "Forge",
+    "HttpAnswer",
+    "HttpSend",
     "LoadEngine",
     "LoadJob",
     "LoadResult",
@@ -53,6 +58,7 @@ __all__ = [
     "ReadinessProbe",
     "RefUpdate",
     "Repository",
+    "Said",
     "Span",
     "Status",
     "StatusState",
