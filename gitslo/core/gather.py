@@ -25,7 +25,17 @@ from gitslo.model import (
 )
 from gitslo.ports import ObjectiveSeconds
 
-__all__ = ["SECONDS_KEPT", "Course", "course", "judged_until", "slimmed", "tallies", "watermark", "whole_seconds"]
+__all__ = [
+    "SECONDS_KEPT",
+    "Course",
+    "course",
+    "judged_until",
+    "merged",
+    "slimmed",
+    "tallies",
+    "watermark",
+    "whole_seconds",
+]
 
 SECONDS_KEPT = 1800
 """Counts per tally; beyond it the oldest seconds share theirs."""
@@ -106,7 +116,7 @@ def tallies(run: Course, counts: Sequence[ObjectiveSeconds]) -> tuple[Tally, ...
     for counted in counts:
         for phase in dict.fromkeys(phase for phase, _, _ in run.judged):
             kept = tuple(s for s in counted.seconds if s.total and _within(run, phase, s.at))
-            found.append(Tally(counted.objective, phase, _merged(kept)))
+            found.append(Tally(counted.objective, phase, merged(kept)))
     return tuple(found)
 
 
@@ -118,7 +128,7 @@ def _within(run: Course, phase: Phase, at: int) -> bool:
     )
 
 
-def _merged(seconds: tuple[Second, ...]) -> tuple[Second, ...]:
+def merged(seconds: tuple[Second, ...]) -> tuple[Second, ...]:
     """Neighbours share a count, from the oldest on, until there are few enough; the sums stay."""
     while len(seconds) > SECONDS_KEPT:
         pairs = min(len(seconds) - SECONDS_KEPT, len(seconds) // 2)
