@@ -1,18 +1,20 @@
-"""What one attempt is made of: the clock, the readiness probes and the load engine.
+"""What one attempt is made of: the clock, the readiness probes, the load engine and the metric sources.
 
 The part of the composition root that `gitslo test` needs without a repository, and that the daemon shares with it.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, assert_never, cast
 
 from gitslo.core.wildcard import matches
 from gitslo.errors import Problem, Refused
-from gitslo.identities import CertificateFiles, Identity
+from gitslo.identities import Basic, CertificateFiles, ClientCredentials, Identity
 from gitslo.model import (
     Allowed,
     Call,
@@ -27,16 +29,20 @@ from gitslo.model import (
 )
 from gitslo.ports import (
     Address,
+    ConfiguredServer,
     LoadEngine,
     LoadJob,
     LoadResult,
     LoadSnapshot,
     MethodSchemas,
+    MetricSource,
     Readied,
     ReadinessProbe,
     TargetAccess,
     TlsMaterial,
 )
+from gitslo.secret import SecretRef
+from gitslo.source_config import MakeSource, Server, SourceConfig, SqlConfig
 
 if TYPE_CHECKING:
     from gitslo.adapters.grpc_client import GrpcHealthProbe
@@ -50,6 +56,7 @@ __all__ = [
     "SystemClock",
     "load_engine",
     "method_schemas",
+    "metric_sources",
     "readiness_probe",
     "target_access",
 ]
@@ -212,3 +219,89 @@ class ProbeByKind:
                 return TcpProbe().look(check, address, timeout)
             case _:
                 assert_never(check)
+
+
+# --------------------------------------------------------------------------- metric sources
+
+
+def metric_sources(
+    sources: Mapping[str, SourceConfig], allowed: Allowed, certificates: Mapping[str, CertificateFiles]
+) -> Mapping[str, MetricSource]:
+    """The operator's sources that one repository's plans may ask, by name; each is made when it is first asked for.
+
+    Args:
+        sources: of the operator's file, or of the file that `--sources` names.
+        allowed: the others are not there.
+        certificates: what their TLS settings name.
+    """
+    return _Sources({name: each for name, each in sources.items() if matches(allowed.sources, name)}, certificates)
+
+
+class _Sources(Mapping[str, MetricSource]):
+    """Makes a source when it is first asked for: a daemon that uses one imports no library of the others."""
+
+    def __init__(self, configured: Mapping[str, SourceConfig], certificates: Mapping[str, CertificateFiles]) -> None:
+        self._configured = configured
+        self._certificates = certificates
+        self._made: dict[str, MetricSource] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> MetricSource:
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = _source(self._configured[name], self._certificates)
+            return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._configured)
+
+    def __len__(self) -> int:
+        return len(self._configured)
+
+
+def _source(config: SourceConfig, certificates: Mapping[str, CertificateFiles]) -> MetricSource:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - for metrics only
+
+    found = entry_points(group="gitslo.sources", name=config.kind)
+    if not found:
+        raise Refused(Problem(f"no installed package brings `{config.kind}` as a metric source"))
+    make = cast("MakeSource", next(iter(found)).load())
+
+    def open_server(
+        server: Server,
+        *,
+        headers: Callable[[], tuple[tuple[str, str], ...]] | None = None,
+        material: Callable[[], TlsMaterial] | None = None,
+    ) -> ConfiguredServer:
+        from gitslo.adapters.configured_server import HttpServer  # noqa: PLC0415 - for metrics only
+        from gitslo.adapters.http_client import HttpClient  # noqa: PLC0415 - 0.1 s
+        from gitslo.load.tls import context  # noqa: PLC0415 - beside its user
+
+        identities = {}
+        if isinstance(server.auth, SecretRef | Basic | ClientCredentials):
+            hosts = server.target.hosts
+            identities = {config.name: Identity(config.name, server.auth, hosts, plain_http=server.plain_http)}
+            server = replace(server, target=replace(server.target, auth=config.name))
+        access = target_access(certificates, identities, Allowed(insecure_tls=True))
+        send = HttpClient(context).send
+        return HttpServer(
+            server, access, send, timeout=config.timeout, cap=config.cap, headers=headers, material=material
+        )
+
+    return make(config, open_server)
+
+
+def sql_source(config: SourceConfig, open_server: object) -> MetricSource:
+    """The entry point `sql` of `gitslo.sources`."""
+    from gitslo.adapters.sql_source import SqlSource  # noqa: PLC0415 - 0.3 s, for databases only
+
+    del open_server
+    form = config.form
+    assert isinstance(form, SqlConfig)  # noqa: S101 - the kind says so
+    return SqlSource(
+        lambda: form.dsn.resolve().reveal(),
+        every=config.every,
+        timeout=config.timeout,
+        statement_timeout=form.statement_timeout,
+        cap=config.cap,
+    )

@@ -105,7 +105,7 @@ class Exchange(Protocol):
 
 
 class ConfiguredServer(Protocol):
-    """One server of the operator's file: where it is, who we are to it, how long it may take and how much it may say."""
+    """A server of the operator's file: where it is, who we are to it, how long it may take, how much it may say."""
 
     @property
     def name(self) -> str:
