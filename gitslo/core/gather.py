@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitslo.model import (
+    JudgedUnit,
     JudgePolicy,
     LoadSection,
     LoadStage,
@@ -28,6 +29,7 @@ from gitslo.ports import ObjectiveSeconds
 __all__ = [
     "SECONDS_KEPT",
     "Course",
+    "as_one",
     "course",
     "judged_until",
     "merged",
@@ -107,15 +109,19 @@ def judged_until(run: Course, until: float) -> float:
     return sum(max(0.0, min(end, until) - start) for _, start, end in run.judged)
 
 
-def tallies(run: Course, counts: Sequence[ObjectiveSeconds]) -> tuple[Tally, ...]:
+def tallies(run: Course, counts: Sequence[ObjectiveSeconds], objectives: Sequence[Objective] = ()) -> tuple[Tally, ...]:
     """The counts of the judged seconds, sorted into phases; at most `SECONDS_KEPT` each.
 
-    A second that a ramp or the warm-up shares with a hold is left out.
+    A second that a ramp or the warm-up shares with a hold is left out. Those of the `objectives` whose unit is a second
+    count seconds.
     """
     found = []
+    whole = {objective.text: objective for objective in objectives if objective.unit is JudgedUnit.SECONDS}
     for counted in counts:
         for phase in dict.fromkeys(phase for phase, _, _ in run.judged):
             kept = tuple(s for s in counted.seconds if s.total and _within(run, phase, s.at))
+            if counted.objective in whole:
+                kept = tuple(as_one(whole[counted.objective], second) for second in kept)
             found.append(Tally(counted.objective, phase, merged(kept)))
     return tuple(found)
 
@@ -126,6 +132,17 @@ def _within(run: Course, phase: Phase, at: int) -> bool:
         judged is phase and at >= start - _WHOLE and (at + 1 <= end + _WHOLE or end >= run.duration - _WHOLE > at)
         for judged, start, end in run.judged
     )
+
+
+def as_one(objective: Objective, second: Second) -> Second:
+    """A second, or a window, as a single unit: bad when the limit is broken within it.
+
+    It is so before neighbours are merged: a sum of seconds would be another second.
+    """
+    allowed = objective.within * second.total
+    bad = second.bad > allowed
+    certain = second.bad - second.late > allowed
+    return Second(second.at, 1, int(bad), int(bad and not certain))
 
 
 def merged(seconds: tuple[Second, ...]) -> tuple[Second, ...]:

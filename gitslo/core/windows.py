@@ -21,8 +21,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gitslo.core.gather import Course, merged
+from gitslo.core.gather import Course, as_one, merged
 from gitslo.model import (
+    JudgedUnit,
     Metric,
     MetricForm,
     MetricSection,
@@ -236,6 +237,7 @@ def gap(asked: Collection[int], known: Collection[int], why: str) -> str | None:
 def tallies(plan: Plan, each: Watch, known: Mapping[int, Value]) -> tuple[Tally, ...]:
     """One per objective on a metric that is made of counts; likewise under the metric's name where it is scored."""
     rows = [(at, known[at]) for at in sorted(known)]
+    whole = {o.text: o for o in _about(plan, each.section) if o.unit is JudgedUnit.SECONDS}
     found = []
     for text, index in _counted(plan, each):
         seconds = tuple(
@@ -243,6 +245,8 @@ def tallies(plan: Plan, each: Watch, known: Mapping[int, Value]) -> tuple[Tally,
             for at, value in rows
             if isinstance(value, WindowCounts) and value.total
         )
+        if text in whole:
+            seconds = tuple(as_one(whole[text], second) for second in seconds)
         found.append(Tally(text, Phase.STEADY, merged(seconds), Seconds(float(each.every))))
     return tuple(found)
 

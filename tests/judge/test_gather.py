@@ -15,7 +15,7 @@ from gitslo.core.gather import (
     watermark,
     whole_seconds,
 )
-from gitslo.model import JudgePolicy, LoadSummary, Percentiles, Phase, RatePerSecond, Second, Seconds
+from gitslo.model import JudgedUnit, JudgePolicy, LoadSummary, Percentiles, Phase, RatePerSecond, Second, Seconds, Share
 from gitslo.ports import ObjectiveSeconds
 from tests.judge.plans import HOLD, RAMP, errors, latency, section
 
@@ -108,6 +108,17 @@ def test_seconds_without_arrivals_are_no_evidence() -> None:
     (tally,) = tallies(found, [ObjectiveSeconds("a.errors < 1%", (Second(0, 0, 0), Second(1, 10, 0)))])
 
     assert [second.at for second in tally.seconds] == [1]
+
+
+def test_a_second_is_bad_when_the_limit_is_broken_within_it() -> None:
+    """With `unit: seconds` a second counts once, and is uncertain where only uncertain requests break the limit."""
+    objective = replace(errors(), unit=JudgedUnit.SECONDS, allow=Share(0.05))
+    counted = (Second(0, 100, 1), Second(1, 100, 2), Second(2, 100, 2, 1), Second(3, 100, 90, 2))
+    seconds = ObjectiveSeconds(objective.text, counted)
+    [tally] = tallies(course(section("browse", (HOLD, 100, 4)), POLICY, 0), (seconds,), (objective,))
+
+    assert tally.seconds == (Second(0, 1, 0), Second(1, 1, 1), Second(2, 1, 1, 1), Second(3, 1, 1))
+    assert objective.allowed == 0.05
 
 
 def test_the_watermark_is_the_slowest_objective() -> None:

@@ -20,7 +20,7 @@ from gitslo.core.windows import (
     watch,
     windows,
 )
-from gitslo.model import JudgePolicy, Plan, Sample, ScoredObjective, Scoring, Seconds, Share
+from gitslo.model import JudgedUnit, JudgePolicy, Plan, Sample, ScoredObjective, Scoring, Seconds, Share
 from gitslo.ports import WindowCounts
 from tests.judge.plans import HOLD, RAMP, plan, section
 from tests.run.scripted_metrics import counts, gauge, histogram, mean, quantile, ratio, share
@@ -107,6 +107,14 @@ def test_a_window_without_events_is_no_row() -> None:
     found = tallies(plan(share()), EVERY_FIFTEEN, {0: counts(10, 1), 15: counts(0, 0), 30: counts(5, 0)})
 
     assert [(row.at, row.total, row.bad) for row in found[0].seconds] == [(0, 10, 1), (30, 5, 0)]
+
+
+def test_a_window_can_be_the_unit() -> None:
+    """With `unit: seconds` a window counts once, bad when the limit is broken within it."""
+    of = plan(replace(share(), unit=JudgedUnit.SECONDS))
+    found = tallies(of, EVERY_FIFTEEN, {0: counts(1000, 10), 15: counts(1000, 11)})
+
+    assert [(row.total, row.bad) for row in found[0].seconds] == [(1, 0), (1, 1)]
 
 
 def test_every_objective_on_a_metric_has_its_tally() -> None:

@@ -100,9 +100,9 @@ class Stream:
         return (self._gated and bool(attempt.no_fail), self._gated and bool(attempt.no_pass))
 
     def _continued(self, rows: tuple[Second, ...]) -> bool:
-        # The newest row stands for all: rows come in order, and where neighbours were merged they became fewer.
-        known = len(self._taken)
-        return len(rows) >= known and (not known or rows[known - 1] == self._taken[-1])
+        # All of them: what is blamed on our own lag may change while requests are under way, and neighbours are merged
+        # once there are too many.
+        return rows[: len(self._taken)] == self._taken
 
     def _add(self, row: Second, attempt: AttemptEvidence, every: float) -> None:
         if self._fails is None or self._passes is None:
