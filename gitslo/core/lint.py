@@ -111,12 +111,13 @@ def lint_plan(plan: Plan, file: str, extensions: int) -> Iterator[Remark]:
     yield from _unused(plan, file)
     yield from _doubtful(plan, file)
     for index, objective in enumerate(plan.objectives):
-        if objective.role is Role.DECIDE:
+        if objective.role is Role.DECIDE and objective.load and objective.baseline is None:
             yield from _provable(plan, objective, file, f"/objectives/{index}", extensions)
 
 
 def _unused(plan: Plan, file: str) -> Iterator[Remark]:
     used = {check.target for check in plan.readiness} | {section.target for section in plan.load}
+    used |= {each.baseline.ref for each in plan.objectives if each.baseline is not None}
     for name in plan.targets:
         if name not in used:
             message = f"nothing uses the target `{name}`"
@@ -147,7 +148,7 @@ def _doubtful(plan: Plan, file: str) -> Iterator[Remark]:
                 yield Remark(Problem(message, file, pointer=f"/load/{section.name}", hint=hint))
     aborts = {section.name: section.abort.errors for section in plan.load}
     for index, objective in enumerate(plan.objectives):
-        abort = aborts[objective.load]
+        abort = aborts.get(objective.load)
         if objective.metric is Metric.ERRORS and abort is not None and abort <= objective.limit:
             message = f"the load is aborted at {format_share(abort)} errors, which `{objective.text}` may allow"
             hint = "abort later: `abort: {errors: ...}`"

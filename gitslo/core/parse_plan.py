@@ -16,8 +16,11 @@ from dataclasses import replace
 from gitslo.core.codec import JsonValue, to_json
 from gitslo.core.document import Document, Field
 from gitslo.core.jsonpath import search
-from gitslo.core.objectives import Known, NoObjective, parse_objective
+from gitslo.core.objectives import Known
 from gitslo.core.parse_load import judged_seconds, parse_section
+from gitslo.core.parse_metrics import ReadMetric, parse_metrics
+from gitslo.core.parse_objectives import parse_objectives
+from gitslo.core.parse_scoring import parse_scoring
 from gitslo.core.parse_target import known_target, parse_targets
 from gitslo.core.schema import Contract
 from gitslo.core.units import format_duration, parse_duration, parse_share
@@ -27,10 +30,8 @@ from gitslo.model import (
     HttpReadiness,
     JudgePolicy,
     LoadSection,
-    Objective,
     Plan,
     Readiness,
-    Role,
     Seconds,
     Share,
     StageForm,
@@ -62,10 +63,14 @@ def parse_plan(data: bytes, *, file: str, read_file: Callable[[str], bytes]) -> 
     targets = dict(parse_targets(root))
     readiness = tuple(_readiness(root, targets))
     load = tuple(_load(root, targets, read_file))
-    objectives = tuple(_objectives(root, load))
+    metrics = parse_metrics(root, [section.name for section in load])
+    known, unread = _known(root, load, metrics)
+    objectives = parse_objectives(root, known, unread, load, targets)
+    scoring = parse_scoring(root, known, unread)
     judge = _judge(root, load)
     document.finish()
-    plan = Plan(targets, readiness, load, objectives, judge, digest="")
+    sections = tuple(each.section for each in metrics)
+    plan = Plan(targets, readiness, load, objectives, judge, digest="", metrics=sections, scoring=scoring)
     return replace(plan, digest=_digest(plan))
 
 
@@ -118,7 +123,7 @@ def _readiness(root: Field, targets: dict[str, Target]) -> Iterator[Readiness]:
             yield TcpReadiness(tcp.text, within)
 
 
-# --------------------------------------------------------------------------- load, objectives, judge
+# --------------------------------------------------------------------------- load, judge
 
 
 def _load(root: Field, targets: dict[str, Target], read_file: Callable[[str], bytes]) -> Iterator[LoadSection]:
@@ -129,37 +134,10 @@ def _load(root: Field, targets: dict[str, Target], read_file: Callable[[str], by
         yield parse_section(name, field, read_file, found)
 
 
-def _objectives(root: Field, load: tuple[LoadSection, ...]) -> Iterator[Objective]:
-    objectives = root.get("objectives")
-    if objectives is None:
-        return
-    known, unread = _known(root, load)
-    seen: dict[tuple[object, ...], str] = {}
-    deciding = not objectives.sound
-    for field in objectives.items():
-        role = Role(field.text_of("role", Role.DECIDE))
-        deciding = deciding or role is Role.DECIDE
-        sentence = field.get("that") if isinstance(field.value, dict) else field
-        if sentence is None or not field.sound or sentence.text.strip().partition(".")[0] in unread:
-            continue
-        try:
-            objective = parse_objective(sentence.text, role, known)
-        except NoObjective as error:
-            sentence.add_inside(error.offset, error.message, error.hint)
-            continue
-        key = (objective.load, objective.endpoint, objective.metric, objective.quantile, objective.limit)
-        if key in seen:
-            sentence.add(f"the objective `{objective.text}` is there twice", f"the first is `{seen[key]}`")
-        seen.setdefault(key, objective.text)
-        yield objective
-    if not deciding:
-        objectives.add("no objective decides: nothing would ever pass or fail", "leave out `role: report` of one")
-
-
-def _known(root: Field, load: tuple[LoadSection, ...]) -> tuple[Known, frozenset[str]]:
-    """What objectives may be about; and the loads that are there and could not be read, which is told already."""
+def _known(root: Field, load: tuple[LoadSection, ...], metrics: tuple[ReadMetric, ...]) -> tuple[Known, frozenset[str]]:
+    """What objectives may be about; and what is there and could not be read, which is told already."""
     whole = root.value if isinstance(root.value, dict) else {}
-    declared, metrics, sections = whole.get("load"), whole.get("metrics"), root.get("load")
+    sections = root.get("load")
     endpoints: dict[str, tuple[str, ...]] = {}
     timeouts: dict[str, Seconds] = {}
     for section in load:
@@ -167,8 +145,15 @@ def _known(root: Field, load: tuple[LoadSection, ...]) -> tuple[Known, frozenset
         several = field.get("endpoints") if field is not None else None
         endpoints[section.name] = tuple(several.value) if several and isinstance(several.value, dict) else ()
         timeouts[section.name] = section.timeout if field is not None and field.sound else Seconds(math.inf)
-    unread = frozenset(declared if isinstance(declared, dict) else ()).difference(endpoints)
-    return Known(endpoints, timeouts, tuple(metrics) if isinstance(metrics, dict) else ()), unread
+    known = Known(
+        endpoints,
+        timeouts,
+        {each.section.name: each.section for each in metrics},
+        {each.section.name: each.unit for each in metrics if each.unit is not None},
+    )
+    declared = [names for names in (whole.get("load"), whole.get("metrics")) if isinstance(names, dict)]
+    unread = frozenset(name for names in declared for name in names).difference(known.endpoints, known.metrics)
+    return known, unread
 
 
 def _judge(root: Field, load: tuple[LoadSection, ...]) -> JudgePolicy:

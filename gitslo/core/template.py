@@ -19,7 +19,18 @@ from typing import AnyStr, Generic
 from gitslo.core.nearest import nearest
 from gitslo.errors import Problem, Refused
 
-__all__ = ["BUILT_IN", "ENVIRONMENT", "Template", "TemplateFault", "Variable", "check", "in_json", "in_path", "parse"]
+__all__ = [
+    "BUILT_IN",
+    "ENVIRONMENT",
+    "Template",
+    "TemplateFault",
+    "Variable",
+    "check",
+    "cut",
+    "in_json",
+    "in_path",
+    "parse",
+]
 
 BUILT_IN = ("uuid", "seq", "timestamp", "timestamp_ms")
 """Variables that need nothing: a random UUID (version 4), a number that no other request of the run has, the time."""
@@ -149,23 +160,23 @@ def in_path(value: str) -> str:
 
 
 def _pieces(text: str | bytes) -> Iterator[tuple[int, str | Variable | TemplateFault]]:
-    """`_cut`, of bytes by bytes."""
+    """`cut`, of bytes by bytes."""
     if isinstance(text, str):
-        return _cut(text)
+        return cut(text)
     # Latin-1: one character a byte, there and back, so that offsets stay and every byte passes unharmed.
     readable = text.decode("latin-1")
     try:
         text.decode()
     except UnicodeDecodeError:
         return iter([(0, readable)])
-    return _cut(readable)
+    return cut(readable)
 
 
 def _like(text: AnyStr, piece: str) -> AnyStr:
     return piece.encode("latin-1") if isinstance(text, bytes) else piece
 
 
-def _cut(text: str) -> Iterator[tuple[int, str | Variable | TemplateFault]]:
+def cut(text: str) -> Iterator[tuple[int, str | Variable | TemplateFault]]:
     """The parts of a text and where they begin; no two texts follow each other."""
     at, constant, began = 0, "", 0
     for match in _OPENING.finditer(text):
