@@ -8,7 +8,8 @@ whole state of one environment, and with a key `ledger.hmac` beside it.
 * an entry that is not this pipeline's and this environment's, of another version, out of order or (with a key) not
   verifying is refused, whatever else it says;
 * an entry is at most `LEDGER_CAP` bytes. What is left out to keep that is detail for people first (histograms), then
-  the fineness of per-second counts, whose sums always stay. Verdicts, findings, rejections and holds never shrink.
+  the fineness of counts, whose sums always stay, and of samples; an attempt that lost of what it was judged by says so.
+  Verdicts, findings, rejections and holds never shrink.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from itertools import groupby
 
 from gitslo.core.codec import JsonValue, dump_json, from_json, load_json, to_json
 from gitslo.errors import Problem, Refused
-from gitslo.model import AttemptEvidence, CommitId, EnvironmentState, Evidence, Second, Tally
+from gitslo.model import (
+    AttemptEvidence,
+    CommitId,
+    EnvironmentState,
+    Evidence,
+    MetricSeries,
+    Passed,
+    PassedLoad,
+    Second,
+    Seconds,
+)
 
 __all__ = [
     "HMAC_FILE",
@@ -43,6 +54,9 @@ LEDGER_FILE = "ledger.json"
 HMAC_FILE = "ledger.hmac"
 LEDGER_CAP = 256 * 1024
 """Bytes of `ledger.json`."""
+
+_WIDE = 32
+"""Seconds: before counts become coarser than this, the distributions of response times go."""
 
 _WIDEST = 2**20
 """Seconds: no attempt is longer, so merging neighbours up to here leaves one count per tally."""
@@ -183,48 +197,94 @@ def _verify(found: bytes | None, expected: str) -> None:
 def _ever_smaller(state: EnvironmentState) -> Iterator[EnvironmentState]:
     """The state, then with less and less detail: what is lost first is missed least.
 
-    Histograms, the oldest first, are for people; verdicts rest on the counts, and on their fineness in time.
+    Histograms, the oldest first, are for people. The response times of passes are what later runs are compared with.
+    Verdicts rest on the counts and samples, and on their fineness in time: an attempt that loses of it says so.
     """
     yield state
-    run = state.run
-    if run is None:
-        return
-    attempts = list(run.evidence.attempts)
-
-    def present() -> EnvironmentState:
-        return replace(state, run=replace(run, evidence=Evidence(tuple(attempts))))
-
-    for index, attempt in enumerate(attempts):
-        if any(load.histogram for load in attempt.loads):
-            attempts[index] = _without_histograms(attempt)
-            yield present()
+    if state.run is not None:
+        for index, attempt in enumerate(state.run.evidence.attempts):
+            if any(load.histogram for load in attempt.loads):
+                state = _with_attempt(state, index, _without_histograms(attempt))
+                yield state
+    if state.previous_pass is not None and state.previous_pass.loads:
+        state = replace(state, previous_pass=replace(state.previous_pass, loads=_undistributed(state.previous_pass)))
+        yield state
     width = 2
-    while width <= _WIDEST and any(len(tally.seconds) > 1 for attempt in attempts for tally in attempt.tallies):
-        for index, attempt in enumerate(attempts):
-            attempts[index] = replace(attempt, tallies=tuple(_coarsened(tally, width) for tally in attempt.tallies))
-        yield present()
+    while state.run is not None and width <= _WIDEST and any(map(_can_be_coarser, state.run.evidence.attempts)):
+        for index, attempt in enumerate(state.run.evidence.attempts):
+            state = _with_attempt(state, index, _coarser(attempt, width))
+        yield state
         width *= 2
+        if width == _WIDE:
+            state = _without_distributions(state)
+            yield state
+    yield _without_distributions(state)
+
+
+def _with_attempt(state: EnvironmentState, index: int, attempt: AttemptEvidence) -> EnvironmentState:
+    assert state.run is not None  # noqa: S101 - asked for by the caller
+    attempts = list(state.run.evidence.attempts)
+    attempts[index] = attempt
+    return replace(state, run=replace(state.run, evidence=Evidence(tuple(attempts))))
 
 
 def _without_histograms(attempt: AttemptEvidence) -> AttemptEvidence:
     return replace(attempt, loads=tuple(replace(load, histogram="") for load in attempt.loads))
 
 
-def _coarsened(tally: Tally, width: int) -> Tally:
-    """Neighbours in the same aligned stretch of `width` seconds become one count at the first of them."""
-    stretches = (tuple(group) for _, group in groupby(tally.seconds, key=lambda second: second.at // width))
+def _undistributed(passed: Passed) -> tuple[PassedLoad, ...]:
+    return tuple(replace(load, distribution=()) for load in passed.loads)
+
+
+def _without_distributions(state: EnvironmentState) -> EnvironmentState:
+    if state.last_pass is not None:
+        state = replace(state, last_pass=replace(state.last_pass, loads=_undistributed(state.last_pass)))
+    for index, attempt in enumerate(state.run.evidence.attempts if state.run is not None else ()):
+        loads = tuple(replace(load, distribution=()) for load in attempt.loads)
+        baselines = tuple(replace(sample, distribution=()) for sample in attempt.baselines)
+        lost = loads != attempt.loads or baselines != attempt.baselines
+        less = replace(attempt, loads=loads, baselines=baselines, coarser=attempt.coarser or lost)
+        state = _with_attempt(state, index, less)
+    return state
+
+
+def _can_be_coarser(attempt: AttemptEvidence) -> bool:
+    rows = [len(tally.seconds) for tally in attempt.tallies]
+    rows += [len(series.samples) for series in attempt.series]
+    return max(rows, default=0) > 1
+
+
+def _coarser(attempt: AttemptEvidence, width: int) -> AttemptEvidence:
+    look = attempt.look
+    if look is not None:
+        counts = tuple(replace(seen, otherwise=_coarsened(seen.otherwise, width)) for seen in look.counts)
+        look = replace(look, counts=counts, series=tuple(map(_halved, look.series)))
     return replace(
-        tally,
-        seconds=tuple(
-            Second(
-                at=stretch[0].at,
-                total=sum(second.total for second in stretch),
-                bad=sum(second.bad for second in stretch),
-                late=sum(second.late for second in stretch),
-            )
-            for stretch in stretches
-        ),
+        attempt,
+        tallies=tuple(replace(tally, seconds=_coarsened(tally.seconds, width)) for tally in attempt.tallies),
+        series=tuple(map(_halved, attempt.series)),
+        look=look,
+        coarser=True,
     )
+
+
+def _coarsened(seconds: tuple[Second, ...], width: int) -> tuple[Second, ...]:
+    """Neighbours in the same aligned stretch of `width` seconds become one count at the first of them."""
+    stretches = (tuple(group) for _, group in groupby(seconds, key=lambda second: second.at // width))
+    return tuple(
+        Second(
+            at=stretch[0].at,
+            total=sum(second.total for second in stretch),
+            bad=sum(second.bad for second in stretch),
+            late=sum(second.late for second in stretch),
+        )
+        for stretch in stretches
+    )
+
+
+def _halved(series: MetricSeries) -> MetricSeries:
+    """Every second sample; what they are does not decide which."""
+    return replace(series, every=Seconds(series.every * 2), samples=series.samples[::2])
 
 
 # --------------------------------------------------------------------------- names

@@ -19,11 +19,14 @@ __all__ = [
     "LoadClock",
     "LoadHistogram",
     "LoadSummary",
+    "Look",
     "Method",
     "MetricSeries",
+    "PassedLoad",
     "Percentiles",
     "Sample",
     "Second",
+    "Seen",
     "Tally",
     "Verdict",
 ]
@@ -206,6 +209,26 @@ class LoadSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedLoad:
+    """What one load section, or one endpoint of it, saw in a run that passed, over all its attempts.
+
+    Attributes:
+        load: the section's name.
+        endpoint: the endpoint's name, or None for the whole section.
+        total, bad: requests, and those that failed.
+        effect: how many of its clustered requests are worth one independent one, at least 1.
+        distribution: as of LoadSummary.
+    """
+
+    load: str
+    endpoint: str | None
+    total: int
+    bad: int
+    effect: float
+    distribution: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BaselineSample:
     """What a relative objective is compared with.
 
@@ -228,6 +251,41 @@ class BaselineSample:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look saw of the counts of one objective: those of the attempt, but for what came later.
+
+    Attributes:
+        objective, phase: as of the tally.
+        until: of the attempt's counts, those `at` seconds before this had been seen.
+        otherwise: those of them that were seen otherwise: our own lag may still be taken for the reason where a request
+            has not ended, and many windows share counts once there are too many.
+    """
+
+    objective: str
+    phase: Phase
+    until: int
+    otherwise: tuple[Second, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was known at the look that ended an attempt: what it decided can be computed again from this.
+
+    Attributes:
+        judged_seconds, unknown, no_fail, no_pass: as of the attempt, then.
+        counts: one per tally of the attempt.
+        series: those that were otherwise than they are in the attempt.
+    """
+
+    judged_seconds: tuple[tuple[Phase, Seconds], ...]
+    counts: tuple[Seen, ...]
+    series: tuple[MetricSeries, ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
+    no_fail: tuple[str, ...] = ()
+    no_pass: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptEvidence:
     """What one judged attempt added.
 
@@ -244,6 +302,9 @@ class AttemptEvidence:
         unknown: (a name of `Plan.metrics`, why what its source said of this attempt may not be judged): it was not
             asked with success, or said itself that something is missing.
         baselines: one per relative objective that there is something to compare with.
+        look: what had been known when a look decided; None where none did, and what is known in the end decides.
+        coarser: something was left out of it after it had been judged, to fit into the ledger: neighbours share their
+            counts, or samples are missing. Judged again, it may mean something else.
     """
 
     attempt: int
@@ -257,6 +318,8 @@ class AttemptEvidence:
     series: tuple[MetricSeries, ...] = field(default=(), metadata={"since": "0.2"})
     unknown: tuple[tuple[str, str], ...] = field(default=(), metadata={"since": "0.2"})
     baselines: tuple[BaselineSample, ...] = field(default=(), metadata={"since": "0.2"})
+    look: Look | None = field(default=None, metadata={"since": "0.2"})
+    coarser: bool = field(default=False, metadata={"since": "0.2"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gitslo.model.evidence import Evidence, Finding, Verdict
+from gitslo.model.evidence import Evidence, Finding, PassedLoad, Verdict
 from gitslo.model.pipeline import Cause, ChangeKind, Release
 from gitslo.model.units import CommitId, Seconds
 
@@ -124,6 +124,7 @@ class Passed:
         withdrawn: revalidation took it back; it is no candidate for later stages.
         fingerprint: what ran when it passed.
         limits: objective texts of the plan it passed under, to say which limits were loosened since.
+        loads: what a later run's relative objectives are compared with.
     """
 
     run: str
@@ -133,6 +134,7 @@ class Passed:
     fingerprint: str
     withdrawn: bool
     limits: tuple[str, ...]
+    loads: tuple[PassedLoad, ...] = field(default=(), metadata={"since": "0.2"})
 
 
 @dataclass(frozen=True, slots=True)

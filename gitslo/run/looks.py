@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitslo.core.gather import Course, judged_until, slimmed, tallies, watermark, whole_seconds
 from gitslo.core.judge import Judge, Judgement
+from gitslo.core.rejudge import look_of
 from gitslo.core.windows import beside_load
 from gitslo.errors import Refused
 from gitslo.model import AttemptEvidence, Finding, Instant, Phase, Role, Seconds, Tally
@@ -159,6 +160,8 @@ class Looks:
         """Everything that the attempt came to know, and what it means; what a look decided stays."""
         with self._lock:
             evidence = self._evidence()
+            if self.decided is not None:
+                evidence = replace(evidence, look=look_of(self.decided, evidence))
             return evidence, self.judge.look(evidence, final=True, latched=self.latched)
 
     def _evidence(self) -> AttemptEvidence:
@@ -172,10 +175,10 @@ class Looks:
             result, snapshot = self._results.get(name), self._newest.get(name)
             until = 0.0
             if result is not None:
-                found += tallies(each, result.counts)
+                found += tallies(each, result.counts, objectives)
                 until = result.ended_at
             elif snapshot is not None:
-                found += tallies(each, snapshot.counts)
+                found += tallies(each, snapshot.counts, objectives)
                 until = whole_seconds(snapshot.elapsed - watermark(each.section, objectives))
             if any(objective.role is Role.DECIDE for objective in objectives):
                 judged.append(judged_until(each, until))

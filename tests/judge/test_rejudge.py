@@ -73,7 +73,7 @@ def stored(evidence: Evidence) -> Evidence:
         (plan(min_duration=60), Script(bad=lambda _: 0.2), 0, Verdict.FAIL),
         (plan(), Script(bad=lambda _: 0.01), 0, Verdict.INCONCLUSIVE),
         # What came after the look speaks against it, and the look's word stays.
-        (plan(min_duration=10), Script(bad=lambda second: 0.0 if second < 10 else 0.9), 0, Verdict.FAIL),
+        (plan(min_duration=10), Script(bad=lambda second: 0.0 if second < 10 else 0.9), 0, Verdict.PASS),
         (plan(min_duration=10), Script(bad=lambda second: 0.0 if second < 10 else 0.02), 0, Verdict.PASS),
         (plan(min_duration=10), Script(no_pass=("under-delivered",)), 0, Verdict.INCONCLUSIVE),
         (plan(min_duration=60), Script(bad=lambda _: 0.2, no_fail=("lag",)), 0, Verdict.INCONCLUSIVE),
