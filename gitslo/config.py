@@ -23,6 +23,7 @@ from gitslo.core.units import parse_duration, parse_rate, parse_size
 from gitslo.core.wildcard import matches
 from gitslo.core.yamlsafe import CONTRACT
 from gitslo.errors import Problem, Refused
+from gitslo.forge_settings import ForgeSettings, parse_forge
 from gitslo.identities import CertificateFiles, Identity, parse_certificates, parse_identities
 from gitslo.model import Allowed, Ceilings, Seconds
 from gitslo.secret import Secret, SecretRef, secret_at
@@ -98,7 +99,7 @@ class RepositoryConfig:
         poll: seconds between two looks at the remote.
         ledger_namespace: where ledgers live, e.g. `refs/gitslo`, without a final slash.
         ledger_key: signs ledger entries, or None.
-        forge: an entry point of `gitslo.forges`.
+        forge: where pull requests live.
         process: None where no process syncer serves it.
         ca: a PEM file with the authorities that may have signed the server's certificate; None: the system's.
     """
@@ -112,7 +113,7 @@ class RepositoryConfig:
     ledger_key: SecretRef | None
     author_name: str
     author_email: str
-    forge: str
+    forge: ForgeSettings
     process: ProcessConfig | None
     allowed: Allowed
     ca: Path | None = None
@@ -251,20 +252,21 @@ def _repository(field: Field) -> RepositoryConfig:
     allowed_in_clear = credentials is not None and _truth(credentials.get("plain_http"))
     if credentials is not None and not allowed_in_clear and url and in_clear(url):
         credentials.add(PLAIN_HTTP.message, PLAIN_HTTP.hint, on_key=True)
+    branch, ca = field.parsed_of("branch", parse_branch, "main"), _authorities(field.get("ca"), url)
     return RepositoryConfig(
         name=field.text_of("name", ""),
         url=url,
-        branch=field.parsed_of("branch", parse_branch, "main"),
+        branch=branch,
         poll=poll,
         credentials=None if credentials is None else _credentials(credentials),
         ledger_namespace=_parsed(ledger, "namespace", parse_namespace, "refs/gitslo"),
         ledger_key=None if key is None else secret_at(key),
         author_name=_parsed(author, "name", parse_author, "gitslo"),
         author_email=_parsed(author, "email", parse_author, "gitslo@localhost"),
-        forge="local",
+        forge=parse_forge(field.get("forge"), url, branch, ca),
         process=_process(field.get("process")),
         allowed=_allowed(field.get("allow")),
-        ca=_authorities(field.get("ca"), url),
+        ca=ca,
     )
 
 

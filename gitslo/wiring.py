@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitslo.config import CommandConfig, Operator, RepositoryConfig
-from gitslo.errors import Fatal
 from gitslo.loop import Controller, Poll, Settings
 from gitslo.loop.attempts import Attempts, Places
 from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.serve import Patrol, once, patrol
 from gitslo.loop.sight import Sight
 from gitslo.model import Seconds
-from gitslo.ports import Event, Forge, Observer, Repository, Syncer, tell_all
-from gitslo.wiring_run import SystemClock, load_engine, readiness_probe, target_access
+from gitslo.ports import Event, Observer, Repository, Syncer, tell_all
+from gitslo.wiring_forge import entry_point, forge_of
+from gitslo.wiring_run import SystemClock, load_engine, metric_sources, readiness_probe, target_access
 
 __all__ = [
     "Daemon",
@@ -152,7 +152,7 @@ def _patrol(
     controller = Controller(
         Settings(config.name, operator.instance, config.allowed, operator.ceilings, _ledger_key(config)),
         repository=repository,
-        forge=_forge(config, repository, clock),
+        forge=forge_of(config, repository, clock),
         syncers=_syncers(config),
         readiness=readiness_probe(access),
         engine=load_engine(operator.ceilings, config.allowed, access, operator.engines),
@@ -160,29 +160,15 @@ def _patrol(
         commands=_commands(operator.commands),
         observers=observers,
         attempts=Attempts(places, wake.set),
+        sources=metric_sources(operator.sources, config.allowed, operator.certificates),
     )
     return Patrol(controller, config.poll, wake)
 
 
-def _entry_point(group: str, name: str) -> Callable[..., object]:
-    from importlib.metadata import entry_points
-
-    found = entry_points(group=group, name=name)
-    if not found:
-        raise Fatal(f"no installed package brings `{name}` as one of `{group}`")
-    loaded: Callable[..., object] = next(iter(found)).load()
-    return loaded
-
-
-def _forge(config: RepositoryConfig, repository: Repository, clock: SystemClock) -> Forge:
-    make = _entry_point("gitslo.forges", config.forge)
-    return make(repository, account=config.author_name, wall=lambda: clock.now().wall)  # type: ignore[return-value]  # contract
-
-
 def _syncers(config: RepositoryConfig) -> Mapping[str, Syncer]:
-    syncers: dict[str, object] = {"probe": _entry_point("gitslo.syncers", "probe")(config.allowed)}
+    syncers: dict[str, object] = {"probe": entry_point("gitslo.syncers", "probe")(config.allowed)}
     if config.process is not None:
-        syncers["process"] = _entry_point("gitslo.syncers", "process")(Path(config.process.state))
+        syncers["process"] = entry_point("gitslo.syncers", "process")(Path(config.process.state))
     return syncers  # type: ignore[return-value]  # the entry points' contract
 
 
@@ -210,6 +196,7 @@ def secrets_of(operator: Operator) -> tuple[str, ...]:
     """The values of every secret that the operator's file refers to, to be masked wherever text goes out."""
     references = [c.credentials.password for c in operator.repositories if c.credentials is not None]
     references += [c.ledger_key for c in operator.repositories if c.ledger_key is not None]
+    references += [c.forge.token for c in operator.repositories if c.forge.token is not None]
     references += [identity.secret for identity in operator.identities.values()]
     references += [secret for source in operator.sources.values() for secret in source.secrets]
     return tuple(reference.resolve().reveal() for reference in references)

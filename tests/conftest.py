@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.fixtures_git import bare_repository, git_server
+from tests.fixtures_gitea import gitea
 
-__all__ = ["bare_repository", "git_server"]
+__all__ = ["bare_repository", "git_server", "gitea"]

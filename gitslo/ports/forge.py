@@ -39,8 +39,9 @@ class PullRequest:
         head: branch name without `refs/heads/`.
         head_commit: its tip as the forge knows it.
         merged: the commit on the base branch that brought it, where the forge knows it.
-        closed_by_us: closed without merge, by our own account.
+        closed_by_us: closed without merge and without anybody's no: by our own account, or because its branch went.
         closed_by: who closed it, as the forge names them; empty where unknown or open.
+        blocked: why the forge would not let us merge it now, as far as is known; empty: nothing is known against it.
     """
 
     number: int
@@ -55,6 +56,7 @@ class PullRequest:
     merged: CommitId | None = None
     closed_by_us: bool = False
     closed_by: str = ""
+    blocked: str = ""
 
 
 STATUS_LENGTH: Final = 140
@@ -74,18 +76,32 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a forge can do; said in `gitslo status`."""
+    """What a forge can do; said in `gitslo status`.
+
+    Attributes:
+        expected_head_merge: a merge names the head that it means, and another one is not merged.
+        name: what it is, and as whom it knows us.
+        merges: how we may merge, e.g. `squash`; the one that we use is first.
+        cannot: what does not work there and what to do about it; sentences.
+    """
 
     expected_head_merge: bool
     statuses: bool
     comments: bool
+    name: str = ""
+    merges: tuple[str, ...] = ()
+    cannot: tuple[str, ...] = ()
 
 
 class Forge(Protocol):
     """Pull requests, statuses and comments of one repository."""
 
     def capabilities(self) -> Capabilities:
-        """What this forge can do."""
+        """What this forge can do, and what of it our account may.
+
+        Raises:
+            Retry: no answer. Refused: it does not know us, or not the repository.
+        """
 
     def find(self, head: str) -> tuple[PullRequest, ...]:
         """Every pull request with this head branch, newest first."""
@@ -110,7 +126,8 @@ class Forge(Protocol):
 
         Raises:
             Conflict: the head or the base moved, or it does not merge cleanly now.
-            Refused: a rule of the forge forbids it.
+            Retry: it may not be merged yet: checks, approvals, a draft, rights; `find` then says why in `blocked`.
+            Refused: it never will be: it is closed, or there is none.
         """
 
     def close(self, number: int, comment: str) -> None:

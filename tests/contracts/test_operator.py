@@ -19,6 +19,7 @@ from gitslo.config import (
     parse_operator,
 )
 from gitslo.errors import Refused
+from gitslo.forge_settings import ForgeSettings
 from gitslo.identities import Basic, CertificateFiles, ClientAuthentication, ClientCredentials, Identity
 from gitslo.model import Allowed, Ceilings
 from tests.authority import Authority
@@ -66,7 +67,7 @@ def test_everything_that_is_said_is_understood() -> None:
                 ledger_key=SecretRef(file="/run/secrets/ledger.key"),
                 author_name="gitslo bot",
                 author_email="gitslo@example.com",
-                forge="local",
+                forge=ForgeSettings(branch="release/1.x"),
                 process=ProcessConfig(
                     Path("/var/lib/gitslo/shop"),
                     (
@@ -89,7 +90,7 @@ def test_everything_that_is_said_is_understood() -> None:
                 ledger_key=None,
                 author_name="gitslo",
                 author_email="gitslo@localhost",
-                forge="local",
+                forge=ForgeSettings(branch="main"),
                 process=None,
                 allowed=Allowed(),
             ),

@@ -160,7 +160,7 @@ def test_the_defaults_in_the_schemas_are_the_parsers_own() -> None:
         "pushes": ceilings.pushes_per_minute,
         "branch": repository.branch,
         "poll": format_duration(repository.poll),
-        "forge": repository.forge,
+        "forge": repository.forge.kind,
         "namespace": repository.ledger_namespace,
     } == {
         "plan": default(Contract.PIPELINE, "plan"),

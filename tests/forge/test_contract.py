@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from gitslo.testing.forge_contract import FORGE_CONTRACT, ForgeWorld
+from tests.forge.gitea_world import GiteaWorld
 from tests.forge.worlds import FakeWorld, GitWorld
+from tests.gitea_server import GiteaServer
 
 WORLDS: dict[str, Callable[[Path], ForgeWorld]] = {
     "git": GitWorld,
@@ -20,3 +22,9 @@ WORLDS: dict[str, Callable[[Path], ForgeWorld]] = {
 def test_every_forge_keeps_the_contract(world: str, check: Callable[[ForgeWorld], None], tmp_path: Path) -> None:
     """The local forge on a real server, with and without atomic pushes, and the fake: the same suite for all."""
     check(WORLDS[world](tmp_path))
+
+
+@pytest.mark.parametrize("check", FORGE_CONTRACT, ids=lambda check: check.__name__)
+def test_gitea_keeps_the_contract(check: Callable[[ForgeWorld], None], gitea: GiteaServer) -> None:
+    """The adapter on a real Gitea: the same suite again."""
+    check(GiteaWorld(gitea))

@@ -1,0 +1,105 @@
+"""Reading a forge's JSON: typed, by path, and never trusted to have the shape that it is documented to have.
+
+Called by the forges of this package. What is not there, or is of another type, is a Retry: an answer that cannot be
+understood is like none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gitslo.errors import Retry
+
+__all__ = ["Json", "Record", "items", "record"]
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""What a JSON document is made of."""
+
+
+class Record:
+    """An object of an answer."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, Json]) -> None:
+        self._fields = fields
+
+    def text(self, *path: str) -> str:
+        """The text at a path; empty where there is none or null.
+
+        Raises:
+            Retry: something else is there.
+        """
+        found = self._at(path)
+        if found is None:
+            return ""
+        if not isinstance(found, str):
+            raise _odd(path, "text")
+        return found
+
+    def number(self, *path: str) -> int:
+        """The whole number at a path.
+
+        Raises:
+            Retry: there is none.
+        """
+        found = self._at(path)
+        if not isinstance(found, int) or isinstance(found, bool):
+            raise _odd(path, "a number")
+        return found
+
+    def truth(self, *path: str) -> bool:
+        """Whether `true` stands at a path."""
+        return self._at(path) is True
+
+    def has(self, *path: str) -> bool:
+        """Whether anything but null stands at a path."""
+        return self._at(path) is not None
+
+    def records(self, *path: str) -> tuple[Record, ...]:
+        """The objects of the list at a path; none where there is no list.
+
+        Raises:
+            Retry: something else is there.
+        """
+        found = self._at(path)
+        return () if found is None else items(found)
+
+    def texts(self, *path: str) -> tuple[str, ...]:
+        """The texts of the list at a path; others are left out."""
+        found = self._at(path)
+        return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+
+    def _at(self, path: tuple[str, ...]) -> Json:
+        found: Json = dict(self._fields)
+        for key in path:
+            if not isinstance(found, dict):
+                return None
+            found = found.get(key)
+        return found
+
+
+def record(data: Json) -> Record:
+    """An answer that should be an object.
+
+    Raises:
+        Retry: it is none.
+    """
+    if not isinstance(data, dict):
+        raise Retry("the forge's answer is no JSON object")
+    return Record(data)
+
+
+def items(data: Json) -> tuple[Record, ...]:
+    """An answer that should be a list of objects.
+
+    Raises:
+        Retry: it is none.
+    """
+    if not isinstance(data, list):
+        raise Retry("the forge's answer is no JSON list")
+    return tuple(record(each) for each in data)
+
+
+def _odd(path: tuple[str, ...], expected: str) -> Retry:
+    return Retry(f"the forge's answer has not {expected} at {'.'.join(path)}")

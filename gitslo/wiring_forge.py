@@ -1,0 +1,45 @@
+"""Which forge serves a repository. The part of the composition root that `gitslo status` shares with the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from gitslo.config import RepositoryConfig
+from gitslo.errors import Fatal
+from gitslo.forge_settings import LOCAL
+from gitslo.ports import Clock, Forge, Repository
+
+__all__ = ["entry_point", "forge_of"]
+
+
+def forge_of(config: RepositoryConfig, repository: Repository, clock: Clock) -> Forge:
+    """The forge of the operator's file; nothing is asked yet.
+
+    A forge other than `local` is made from (settings, an `HttpSend`, a `Clock`).
+
+    Raises:
+        Fatal: no installed package brings it. Refused: its settings cannot work.
+    """
+    make = entry_point("gitslo.forges", config.forge.kind)
+    if config.forge.kind == LOCAL:
+        return cast("Forge", make(repository, account=config.author_name, wall=lambda: clock.now().wall))
+    from gitslo.adapters.http_client import HttpClient  # noqa: PLC0415 - 0.1 s, for forges over HTTP only
+    from gitslo.load.tls import context  # noqa: PLC0415 - beside its user
+
+    return cast("Forge", make(config.forge, HttpClient(context).send, clock))
+
+
+def entry_point(group: str, name: str) -> Callable[..., object]:
+    """What an installed package brings under a name.
+
+    Raises:
+        Fatal: none does.
+    """
+    from importlib.metadata import entry_points  # noqa: PLC0415 - 20 ms
+
+    found = entry_points(group=group, name=name)
+    if not found:
+        raise Fatal(f"no installed package brings `{name}` as one of `{group}`")
+    loaded: Callable[..., object] = next(iter(found)).load()
+    return loaded
