@@ -9,7 +9,17 @@ from collections.abc import Sequence
 
 from gitslo.core.escape import code, markdown, plain
 from gitslo.core.figures import UNKNOWN, count, duration, e_value, is_latency, rate, share, shown
-from gitslo.model import AttemptEvidence, Counted, Fidelity, Finding, LoadClock, LoadHistogram, LoadSummary, Verdict
+from gitslo.model import (
+    AttemptEvidence,
+    Counted,
+    Fidelity,
+    Finding,
+    LoadClock,
+    LoadHistogram,
+    LoadSummary,
+    Method,
+    Verdict,
+)
 
 __all__ = ["FINDING_COLUMNS", "decided_by", "finding_rows", "load_table", "text_table", "verdict_table", "worth"]
 
@@ -19,7 +29,7 @@ FINDING_COLUMNS = (
     "verdict",
     "measured",
     "limit",
-    "requests",
+    "counted",
     "bad",
     "decided by",
     "decided",
@@ -31,6 +41,7 @@ _LOAD_COLUMNS = ("load", "attempt", "requests", "errors", "planned", "achieved",
 _LOAD_COLUMNS_END = ("max", "own lag p99")
 _SHOWN_ERRORS = 4
 _TOO_FEW = "too few"
+_PLAINLY = "no error control"
 _CLOCKS = {
     LoadClock.SCHEDULED: "response times from when each request was due",
     LoadClock.RELEASED: "response times from when a request was released, not from when it was due",
@@ -73,7 +84,10 @@ def _measured(finding: Finding) -> str:
 
 
 def decided_by(finding: Finding) -> str:
-    """The e-value that decided a finding and what it had to reach; both sides where nothing was decided."""
+    """The e-value that decided a finding and what it had to reach; both sides where nothing was decided.
+
+    Where no error is controlled, it says so.
+    """
     fails = _reached(finding.log_e_fail, finding.need_fail)
     passes = _reached(finding.log_e_pass, finding.need_pass)
     match finding.verdict:
@@ -83,7 +97,8 @@ def decided_by(finding: Finding) -> str:
             said = [passes]
         case _:
             said = [f"{side}: {reached}" for side, reached in (("pass", passes), ("fail", fails)) if reached]
-    return "; ".join(part for part in (*said, finding.reason) if part) or UNKNOWN
+    plainly = finding.method in {Method.THRESHOLD, Method.BURN, Method.SCORE}
+    return "; ".join(part for part in (_PLAINLY if plainly else "", *said, finding.reason) if part) or UNKNOWN
 
 
 def _reached(log: float | None, need: float | None) -> str:

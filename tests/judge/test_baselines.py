@@ -102,7 +102,7 @@ def test_the_first_run_has_nothing_to_compare_with() -> None:
 
     assert judged.verdict is PASS
     assert judged.findings[1].decides is False
-    assert explain(judged.findings[1]) == ("Undecided: not applicable: there is no earlier pass to compare with.")
+    assert explain(judged.findings[1]) == ("Not applicable: there is no earlier pass to compare with.")
 
 
 def test_two_services_that_hardly_fail_are_not_compared() -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from gitslo.core.figures import count, duration, share
 from gitslo.core.judge.counts import Stream
+from gitslo.core.judge.explain import NOT_APPLICABLE
 from gitslo.core.judge.needs import Needs, bounded, judged_in, judged_seconds, quantity_of
 from gitslo.core.stats import Histogram, compare_quantiles, log_e_not_worse, log_e_worse
 from gitslo.model import (
@@ -125,11 +126,11 @@ def _compared(
 def _absent(objective: Objective) -> str:
     match objective.baseline.form if objective.baseline is not None else None:
         case BaselineForm.PINNED:
-            return "not applicable: no passing run of the pinned revision is known"
+            return f"{NOT_APPLICABLE}: no passing run of the pinned revision is known"
         case BaselineForm.TARGET:
-            return "not applicable: the other target was not measured"
+            return f"{NOT_APPLICABLE}: the other target was not measured"
         case _:
-            return "not applicable: there is no earlier pass to compare with"
+            return f"{NOT_APPLICABLE}: there is no earlier pass to compare with"
 
 
 def _gated(
@@ -167,7 +168,7 @@ def _errors(objective: Objective, stream: Stream, sample: BaselineSample, needs:
         and log_e_not_worse(0.0, most, ratio=ratio, factor=factor) < needs.succeed
     ):
         # Two services that hardly fail say nothing of each other, and the limit that stands for itself decides.
-        few = f"not applicable: {count(sums.bad + sample.bad)} failures on both sides are too few to compare"
+        few = f"{NOT_APPLICABLE}: {count(sums.bad + sample.bad)} failures on both sides are too few to compare"
         return _Compared(Verdict.INCONCLUSIVE, few, applicable=False)
     against = bounded(log_e_worse(certain, theirs, ratio=ratio, factor=factor))
     towards = bounded(log_e_not_worse(possible, theirs, ratio=ratio, factor=factor))

@@ -11,18 +11,37 @@ from typing import assert_never
 from gitslo.core.figures import count, duration, is_latency, share, shown
 from gitslo.model import Counted, Finding, Method, Quantity, Verdict
 
-__all__ = ["explain"]
+__all__ = ["NOT_APPLICABLE", "explain"]
+
+NOT_APPLICABLE = "not applicable"
+"""How the reason of a finding begins that has nothing to compare with."""
+
+_SPARED = {
+    Counted.REQUESTS: "5 s",
+    Counted.SECONDS: "5 s",
+    Counted.EVENTS: "window",
+    Counted.WINDOWS: "window",
+    Counted.SAMPLES: "sample",
+    Counted.BLOCKS: "block",
+}
+"""What a fail's test leaves out; a window or a sample is at least as long as the longest burst that is spared."""
 
 
 def explain(finding: Finding) -> str:
     """One sentence for people, ending with a full stop."""
     match finding.verdict:
         case Verdict.INCONCLUSIVE | Verdict.ERROR:
-            return _sentence(f"Undecided: {finding.reason}" if finding.reason else "Not decided yet")
+            return _sentence(_undecided(finding.reason))
         case Verdict.PASS | Verdict.FAIL:
             return _sentence(_decided(finding))
         case _:
             assert_never(finding.verdict)
+
+
+def _undecided(reason: str) -> str:
+    if not reason:
+        return "not decided yet"
+    return reason if reason.startswith(NOT_APPLICABLE) else f"undecided: {reason}"
 
 
 def _decided(finding: Finding) -> str:
@@ -74,7 +93,7 @@ def _bad(finding: Finding) -> str:
 
 def _kept(finding: Finding) -> str:
     if finding.verdict is Verdict.FAIL:
-        spared = " even without the worst 5 s" if finding.spared > 0 else ""
+        spared = f" even without the worst {_SPARED[finding.counted]}" if finding.spared > 0 else ""
         return f"the limit is broken{spared}"
     if finding.decided_at is None:
         return "the limit is kept"
