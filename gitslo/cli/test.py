@@ -31,7 +31,7 @@ from gitslo.model import Allowed, Ceilings, Evidence, Plan, Target, TargetScheme
 if TYPE_CHECKING:
     from types import FrameType
 
-    from gitslo.ports import TargetAccess
+    from gitslo.ports import MetricSource, TargetAccess
     from gitslo.run import Stop, Tell
 
 __all__ = ["exit_code", "test"]
@@ -99,6 +99,20 @@ def exit_code(verdict: Verdict) -> int:
     metavar="NAME[=PATH]",
     help="A program of this machine, e.g. k6 or fortio, that `engine` of the plan may name; repeat it.",
 )
+@click.option(
+    "--sources",
+    "sources_path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where metrics come from: `sources`, and the `certificates` they name, as in the operator's file.",
+)
+@click.option(
+    "--set",
+    "facts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What `${environment}`, `${service}`, `${stage}` or `${revision}` of metrics stands for; repeat it.",
+)
 @click.option("--insecure", is_flag=True, help="Let the plan leave certificates unverified.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
@@ -112,14 +126,18 @@ def test(
     identities: tuple[str, ...],
     variables: tuple[str, ...],
     engines: tuple[str, ...],
+    sources_path: Path | None,
+    facts: tuple[str, ...],
     insecure: bool,
     as_json: bool,
 ) -> None:
-    """Judge what runs at the targets by the plan in FILE: readiness, load, verdict.
+    """Judge what runs at the targets by the plan in FILE: readiness, load and metrics, verdict.
 
-    Exactly the hosts named by --target are called. Exit code: pass 0, fail 1, usage 2, inconclusive 3, error 4.
+    Exactly the hosts named by --target are called, and the sources that --sources holds. Exit code: pass 0, fail 1,
+    usage 2, inconclusive 3, error 4.
     """
     from gitslo.cli.access_options import certificates_of, identities_of, variable
+    from gitslo.cli.metric_options import facts_of, sources_in
     from gitslo.wiring_run import target_access
 
     if as_json and how not in (None, Format.JSON.value):
@@ -133,7 +151,8 @@ def test(
     given = certificates_of(certificates, "--certificate")
     access = target_access(given, identities_of(identities, given, hosts, "--identity"), allowed)
     kept = _Kept(evidence_path, plan.digest) if evidence_path is not None else None
-    result = _run(plan, allowed, access, _engines(engines), str(file), kept.file if kept is not None else None)
+    outside = _Outside(access, _engines(engines), sources_in(sources_path), facts_of(facts, "--set"))
+    result = _run(plan, allowed, outside, str(file), kept.file if kept is not None else None)
     if kept is not None and result.verdict is not Verdict.ERROR:
         kept.write(result)
     click.echo(_painted(render(result, form), form), nl=False)
@@ -238,14 +257,17 @@ def _engines(given: tuple[str, ...]) -> Mapping[str, Path | None]:
     return {name: Path(path).absolute() if path else None for name, _, path in pairs}
 
 
-def _run(
-    plan: Plan,
-    allowed: Allowed,
-    access: TargetAccess,
-    engines: Mapping[str, Path | None],
-    file: str,
-    kept: EvidenceFile | None,
-) -> TestResult:
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What the caller gives beside the plan and its targets; `facts` are the variables of metrics."""
+
+    access: TargetAccess
+    engines: Mapping[str, Path | None]
+    sources: Mapping[str, MetricSource]
+    facts: Mapping[str, str]
+
+
+def _run(plan: Plan, allowed: Allowed, outside: _Outside, file: str, kept: EvidenceFile | None) -> TestResult:
     from gitslo.errors import Retry
     from gitslo.run import AttemptOrder, CutOff, attempt
     from gitslo.wiring_run import SystemClock, load_engine, readiness_probe
@@ -263,6 +285,7 @@ def _run(
         ceilings=ceilings,
         run_id=f"test-{secrets.token_hex(4)}",
         seed=len(earlier.attempts),
+        variables=outside.facts,
     )
     before = len(earlier.attempts)
     notes = (f"Earlier attempts that are judged together with this one: {before}.",) if before else ()
@@ -275,8 +298,9 @@ def _run(
             outcome = attempt(
                 order,
                 clock=SystemClock(),
-                readiness=readiness_probe(access),
-                engine=load_engine(ceilings, allowed, access, engines),
+                readiness=readiness_probe(outside.access),
+                engine=load_engine(ceilings, allowed, outside.access, outside.engines),
+                sources=outside.sources,
                 stop=stop,
                 tell=tell,
             )
@@ -323,7 +347,8 @@ def _telling(name: str) -> Iterator[Tell]:
     )
 
     def tell(message: str, fields: Mapping[str, str | int | float | bool | None]) -> None:
-        live.tell(Event("run.progress" if "sent" in fields else "run.waiting", name, message, fields))
+        progress = "sent" in fields or "windows" in fields
+        live.tell(Event("run.progress" if progress else "run.waiting", name, message, fields))
 
     try:
         yield tell

@@ -40,6 +40,7 @@ from gitslo.model import (
 from gitslo.ports import WindowCounts
 
 __all__ = [
+    "LONGEST_ANSWER",
     "SAMPLES_KEPT",
     "Gauge",
     "Stretch",
@@ -51,6 +52,7 @@ __all__ = [
     "due",
     "fault",
     "gap",
+    "longest",
     "longest_wait",
     "series",
     "tallies",
@@ -65,6 +67,9 @@ Stretch = tuple[float, float]
 
 SAMPLES_KEPT = 600
 """Samples of a gauge; beyond it every second one is left out, then every second of those: see `series`."""
+
+LONGEST_ANSWER = Seconds(60.0)
+"""After so long an answer to the last question is not waited for any more."""
 
 _HOLES = 0.1
 """The share of windows, from the first known one on, that may be missing: now and then a scrape is missed."""
@@ -161,6 +166,14 @@ def alone(watches: Sequence[Watch], length: Seconds) -> tuple[Stretch, ...]:
 def longest_wait(watches: Sequence[Watch]) -> Seconds:
     """Seconds after the last judged one during which the last windows are waited for, an answer's time not included."""
     return Seconds(max((each.lag + each.patience for each in watches), default=0.0))
+
+
+def longest(plan: Plan, watches: Sequence[Watch]) -> Seconds:
+    """Seconds that an attempt's metrics take at most: after its load, or after readiness where there is none."""
+    if not watches:
+        return Seconds(0.0)
+    judged = 0.0 if plan.load else alone(watches, plan.judge.max_duration)[-1][1]
+    return Seconds(judged + longest_wait(watches) + LONGEST_ANSWER)
 
 
 def windows(stretches: Sequence[Stretch], every: int) -> tuple[int, ...]:

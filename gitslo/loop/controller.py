@@ -33,8 +33,19 @@ from gitslo.loop.staying import (
     rests_on_sync,
 )
 from gitslo.loop.telling import describe, of_lifted, of_poll, of_problem, of_remade, of_stay
-from gitslo.model import Allowed, Ceilings, ChangeKind, Environment, Seconds
-from gitslo.ports import Clock, Event, Forge, LoadEngine, Observer, ReadinessProbe, Repository, Syncer, tell_all
+from gitslo.model import Allowed, Ceilings, ChangeKind, Environment, Run, Seconds
+from gitslo.ports import (
+    Clock,
+    Event,
+    Forge,
+    LoadEngine,
+    MetricSource,
+    Observer,
+    ReadinessProbe,
+    Repository,
+    Syncer,
+    tell_all,
+)
 from gitslo.run import AttemptOrder, AttemptOutcome, attempt
 
 __all__ = ["Controller", "Poll", "Settings", "Standing"]
@@ -91,7 +102,9 @@ class Controller:
         commands: Commands,
         observers: Sequence[Observer],
         attempts: Attempts,
+        sources: Mapping[str, MetricSource] | None = None,
     ) -> None:
+        """Args: sources: what the metrics of this repository's plans may be asked of, by the operator's names."""
         self.settings = settings
         self.sight = Sight(
             repository, Ledgers(repository, name=settings.name, key=settings.ledger_key), settings.allowed
@@ -101,6 +114,7 @@ class Controller:
         self._actor = Actor(
             self.sight, forge, begin=self._begin, cancel=self._cancel_attempt, commands=commands, tell=self._tell
         )
+        self._sources = sources or {}
         self._memory: dict[str, Memory] = {}
         self._won: dict[str, float] = {}
         """Claims of ours by nonce: monotonic seconds before each was written; others count from later on."""
@@ -232,6 +246,7 @@ class Controller:
             told=frozenset(self._actor.told.get(environment.name, ())),
             seen_for=Seconds(now.monotonic - memory.seen_at),
             room=self._attempts.room,
+            sources=self._sources,
         )
         return observe(self.sight, environment, asked)
 
@@ -349,6 +364,7 @@ class Controller:
             seed=int(run.id) * 1000 + run.attempt,
             not_rolled_out=report.detail if report is not None and report.state.value == "failed" else None,
             deadline=Seconds(self._won[claim.nonce] + claim.takeover_after),
+            variables=_variables(o.environment, run),
         )
 
         def work(stop: Stop) -> AttemptOutcome:
@@ -356,7 +372,13 @@ class Controller:
                 self._tell(Event("run.progress", name, message, fields))
 
             return attempt(
-                order, clock=self._clock, readiness=self._readiness, engine=self._engine, stop=stop, tell=tell
+                order,
+                clock=self._clock,
+                readiness=self._readiness,
+                engine=self._engine,
+                sources=self._sources,
+                stop=stop,
+                tell=tell,
             )
 
         self._attempts.start(name, claim.nonce, work)
@@ -374,3 +396,9 @@ class Controller:
         if memory.said != text:
             memory.said = text
             self._tell(event)
+
+
+def _variables(environment: Environment, run: Run) -> Mapping[str, str]:
+    """What `${...}` of a metric's queries stands for; a repository with one service has no name for it."""
+    service = {} if environment.service is None else {"service": environment.service}
+    return {"environment": environment.name, **service, "stage": environment.stage, "revision": run.revision}

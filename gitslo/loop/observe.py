@@ -16,6 +16,7 @@ from gitslo.core.discover import tree_of
 from gitslo.core.render import loosened
 from gitslo.core.state import change_key
 from gitslo.core.steps import Draft, Head, LedgerView, Local, Observation, Proposal
+from gitslo.core.windows import longest, watch
 from gitslo.errors import GitsloError, Problem, Refused
 from gitslo.loop.sight import Facts, Sight
 from gitslo.loop.views import RevisionView
@@ -37,7 +38,7 @@ from gitslo.model import (
     Subject,
     Verdict,
 )
-from gitslo.ports import CommitInfo, Edit, Expected, Forge, Syncer, SyncReport
+from gitslo.ports import CommitInfo, Edit, Expected, Forge, MetricSource, Syncer, SyncReport
 
 __all__ = ["Asked", "branch_of", "edits_of", "is_ours", "observe", "runs_now", "takeover_after"]
 
@@ -54,6 +55,7 @@ class Asked:
     Attributes:
         told: natural keys of what this process has told the forge already.
         seen_for: seconds since this process first saw the ledger's tip.
+        sources: what metrics may be asked of; their scrape intervals say how long an attempt may take.
     """
 
     instance: str
@@ -66,6 +68,7 @@ class Asked:
     told: frozenset[str]
     seen_for: Seconds
     room: bool
+    sources: Mapping[str, MetricSource]
 
 
 def observe(sight: Sight, environment: Environment, asked: Asked) -> Observation:
@@ -95,7 +98,7 @@ def observe(sight: Sight, environment: Environment, asked: Asked) -> Observation
         now=asked.now,
         head=head,
         ledger=LedgerView(tip.id, state, asked.seen_for, problem),
-        takeover_after=takeover_after(facts.plan),
+        takeover_after=takeover_after(facts.plan, asked.sources),
         sync=sync,
         run_sync=run_sync,
         local=asked.local,
@@ -115,13 +118,22 @@ def branch_of(environment: Environment, kind: ChangeKind) -> str:
     return f"gitslo/{environment.pipeline}/{environment.name}/{kind}"
 
 
-def takeover_after(plan: Plan) -> Seconds:
+def takeover_after(plan: Plan, sources: Mapping[str, MetricSource]) -> Seconds:
     """Seconds after which an attempt of this plan cannot be at work any more: its longest length and a margin."""
     readiness = max((check.within for check in plan.readiness), default=0.0)
     load = max(
         (sum(stage.duration for stage in section.stages) + section.timeout for section in plan.load), default=0.0
     )
-    return Seconds(readiness + load + PATIENCE)
+    metrics = longest(plan, [watch(plan, each, _interval(sources, each.source)) for each in plan.metrics])
+    return Seconds(readiness + load + metrics + PATIENCE)
+
+
+def _interval(sources: Mapping[str, MetricSource], name: str) -> Seconds:
+    """A source's scrape interval; of one that cannot be asked the attempt says why, and takes no time."""
+    try:
+        return sources[name].every
+    except (KeyError, GitsloError):
+        return Seconds(1.0)
 
 
 def is_ours(commit: CommitInfo) -> bool:

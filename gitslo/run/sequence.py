@@ -8,7 +8,7 @@ from gitslo.core.bounds import check_allowed, check_ceilings
 from gitslo.core.figures import duration
 from gitslo.core.gather import course
 from gitslo.core.judge import Judge, Judgement
-from gitslo.core.windows import Watch, alone, longest_wait
+from gitslo.core.windows import LONGEST_ANSWER, Watch, alone, longest, longest_wait
 from gitslo.errors import Retry
 from gitslo.model import AttemptEvidence, Seconds
 from gitslo.ports import Clock, LoadEngine, MetricSource, ReadinessProbe
@@ -25,9 +25,6 @@ _PACE = Seconds(1.0)
 
 _ANSWER = 0.2
 """Seconds of such a look in which an answer that is under way may still come."""
-
-_LONGEST_ANSWER = 60.0
-"""Seconds after which an answer is not waited for any more; every source's own time-out is over before."""
 
 
 def attempt(
@@ -95,7 +92,7 @@ def _alone(order: AttemptOrder, watched: Sequence[Watch], left: float | None, lo
     """Look at the metrics at a steady pace until something is decided or everything has been judged."""
     stretches = alone(watched, order.plan.judge.max_duration)
     end = stretches[-1][1]
-    needed = end + longest_wait(watched) + _LONGEST_ANSWER
+    needed = longest(order.plan, watched)
     if left is not None and left < needed:
         raise Retry(f"{left:.0f} s are left of this attempt, and its metrics take {needed:.0f} s")
     zero = looks.clock.now()
@@ -110,7 +107,7 @@ def _last_windows(watched: Sequence[Watch], looks: Looks) -> None:
     latest = began + longest_wait(watched)
     while not looks.collector.over and _look(looks):
         now = looks.clock.now().monotonic
-        if now >= latest + _LONGEST_ANSWER or (now >= latest and not looks.collector.answering):
+        if now >= latest + LONGEST_ANSWER or (now >= latest and not looks.collector.answering):
             break
         looks.clock.sleep(_PACE)
     if not looks.latched:
