@@ -12,6 +12,8 @@ from gitslo.adapters.directory import DirectoryView
 from gitslo.cli.style import plain
 from gitslo.core.checking import check as check_view
 from gitslo.core.lint import Granted, Remark, Severity
+from gitslo.core.lint_metrics import GrantedSource
+from gitslo.core.wildcard import matches
 from gitslo.errors import Problem, Refused
 
 __all__ = ["check"]
@@ -94,4 +96,8 @@ def _granted(path: Path, name: str | None) -> Granted:
         authorities=frozenset(name for name, files in operator.certificates.items() if files.ca is not None),
         client_certificates=frozenset(name for name, files in operator.certificates.items() if files.ca is None),
         identities={name: identity.hosts for name, identity in operator.identities.items()},
+        sources={
+            name: GrantedSource(source.kind, source.every, matches(repository.allowed.sources, name))
+            for name, source in operator.sources.items()
+        },
     )

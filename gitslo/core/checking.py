@@ -24,6 +24,7 @@ from gitslo.core.lint import (
     lint_pipeline,
     lint_plan,
 )
+from gitslo.core.lint_metrics import lint_environment
 from gitslo.core.parse_pipeline import parse_pipeline
 from gitslo.core.parse_plan import parse_plan
 from gitslo.core.yamlsafe import CONTRACT, PIPELINE, locate, read_document
@@ -107,6 +108,7 @@ class _Checking:
             if plan is not None:
                 plans[environment.name] = plan
                 self.remarks.extend(lint_plan(plan, environment.plan_path, extensions_of(pipeline)))
+                self.remarks.extend(lint_environment(plan, environment.plan_path, environment))
         self.remarks.extend(lint_pipeline(self.view, pipeline, found, trees))
         if granted is not None:
             self.remarks.extend(lint_granted(granted, pipeline, found, plans))

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 import posixpath
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from gitslo.core.discover import PIPELINE_FILE, Tree, shared
 from gitslo.core.figures import count
 from gitslo.core.gather import course
+from gitslo.core.lint_metrics import GrantedSource, lint_metrics, lint_sources
+from gitslo.core.lint_scoring import lint_scoring
 from gitslo.core.manifests import fields_of, images_in, split_image
 from gitslo.core.nearest import nearest
 from gitslo.core.objects import EXECUTABLE, FILE
 from gitslo.core.references import CHART, KUSTOMIZATIONS
+from gitslo.core.remarks import Remark, Severity
+from gitslo.core.remarks import refused as _refused
 from gitslo.core.units import format_duration, format_rate, format_share
 from gitslo.core.variables import environment_of, variables_of
 from gitslo.core.wildcard import matches
@@ -30,6 +33,7 @@ from gitslo.model import (
     Cause,
     Ceilings,
     Environment,
+    JudgedUnit,
     LoadSection,
     Metric,
     Objective,
@@ -40,6 +44,7 @@ from gitslo.model import (
     Release,
     Role,
     Target,
+    Test,
     Verdict,
 )
 from gitslo.ports import TreeView
@@ -62,21 +67,6 @@ _ROUGHLY = 2.0
 """No e-process here needs more than twice the clean requests of a test of fixed size (VERDICTS: 1.22 to 1.27)."""
 
 
-class Severity(StrEnum):
-    """Errors fail `gitslo check`, warnings do not."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One thing to say about a repository. The problem's line is added where its pointer leads to one."""
-
-    problem: Problem
-    severity: Severity = Severity.WARNING
-
-
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What the operator's file gives to the repository at hand.
@@ -86,6 +76,7 @@ class Granted:
         process: whether it has a process syncer.
         authorities, client_certificates: names of `certificates`, by what they are.
         identities: name -> the hosts that it is sent to.
+        sources: every source there is, by name.
     """
 
     allowed: Allowed
@@ -95,6 +86,7 @@ class Granted:
     authorities: frozenset[str] = frozenset()
     client_certificates: frozenset[str] = frozenset()
     identities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: Mapping[str, GrantedSource] = field(default_factory=dict)
 
 
 # --------------------------------------------------------------------------- plans
@@ -111,8 +103,12 @@ def lint_plan(plan: Plan, file: str, extensions: int) -> Iterator[Remark]:
     yield from _unused(plan, file)
     yield from _doubtful(plan, file)
     for index, objective in enumerate(plan.objectives):
-        if objective.role is Role.DECIDE and objective.load and objective.baseline is None:
+        if objective.role is not Role.DECIDE or not objective.load:
+            continue
+        if objective.baseline is None and objective.test is Test.SEQUENTIAL:
             yield from _provable(plan, objective, file, f"/objectives/{index}", extensions)
+    yield from lint_metrics(plan, file, extensions, _clean(plan))
+    yield from lint_scoring(plan, file)
 
 
 def _unused(plan: Plan, file: str) -> Iterator[Remark]:
@@ -149,27 +145,38 @@ def _doubtful(plan: Plan, file: str) -> Iterator[Remark]:
     aborts = {section.name: section.abort.errors for section in plan.load}
     for index, objective in enumerate(plan.objectives):
         abort = aborts.get(objective.load)
-        if objective.metric is Metric.ERRORS and abort is not None and abort <= objective.limit:
+        if objective.metric is Metric.ERRORS and abort is not None and abort <= _most_errors(objective):
             message = f"the load is aborted at {format_share(abort)} errors, which `{objective.text}` may allow"
             hint = "abort later: `abort: {errors: ...}`"
             yield Remark(Problem(message, file, pointer=f"/objectives/{index}", hint=hint))
+        if objective.baseline is not None and objective.limit <= 1:
+            message = f"`{objective.text}` passes only what is proven to be better than its baseline"
+            hint = "more than 100%, e.g. `120%`, allows what is about as good"
+            yield Remark(Problem(message, file, pointer=f"/objectives/{index}", hint=hint))
+
+
+def _most_errors(objective: Objective) -> float:
+    """The share of errors that it may allow; a baseline has no such number."""
+    return objective.limit if objective.baseline is None else 0.0
 
 
 def _provable(plan: Plan, objective: Objective, file: str, pointer: str, extensions: int) -> Iterator[Remark]:
-    """Whether enough requests are judged to prove the limit, if not one of them is bad."""
+    """Whether enough requests are judged to prove the limit, if not one of them is bad; or enough seconds."""
     section = next(section for section in plan.load if section.name == objective.load)
-    share = _share(section, objective.endpoint)
-    first = int(_judged(plan, section, 0) * share)
-    in_all = first + int(extensions * _judged(plan, section, 1) * share)
+    by_seconds = objective.unit is JudgedUnit.SECONDS
+    share = 1.0 if by_seconds else _share(section, objective.endpoint)
+    first = int(_judged(plan, section, 0, by_seconds=by_seconds) * share)
+    in_all = first + int(extensions * _judged(plan, section, 1, by_seconds=by_seconds) * share)
     need = _needed(objective.allowed, plan.judge.false_pass, in_all)
     if need <= first:
         return
-    what = f"`{objective.text}` needs {count(need)} judged requests without a bad one"
+    unit, longer = ("seconds", "longer") if by_seconds else ("requests", "longer or at a higher rate")
+    what = f"`{objective.text}` needs {count(need)} judged {unit} without a bad one"
     if need <= in_all:
-        hint = "hold longer or at a higher rate, or every run is extended"
+        hint = f"hold {longer}, or every run is extended"
         yield Remark(Problem(f"{what}, and an attempt judges {count(first)}", file, pointer=pointer, hint=hint))
         return
-    hint = "hold longer or at a higher rate, or loosen the limit"
+    hint = f"hold {longer}, or loosen the limit"
     message = f"{what}, and all attempts judge {count(in_all)}: it can never pass"
     yield _refused(message, file, pointer, hint)
 
@@ -180,15 +187,21 @@ def _share(section: LoadSection, endpoint: str | None) -> float:
     return own / weights
 
 
-def _judged(plan: Plan, section: LoadSection, extension: int) -> float:
-    """Requests that one attempt judges."""
+def _judged(plan: Plan, section: LoadSection, extension: int, *, by_seconds: bool) -> float:
+    """Requests that one attempt judges, or seconds."""
     run = course(section, plan.judge, extension)
     total, at = 0.0, 0.0
     for stage in run.section.stages:
         end = at + stage.duration
-        total += stage.rate * sum(max(0.0, min(end, to) - max(at, start)) for _, start, to in run.judged)
+        seconds = sum(max(0.0, min(end, to) - max(at, start)) for _, start, to in run.judged)
+        total += seconds if by_seconds else stage.rate * seconds
         at = end
     return total
+
+
+def _clean(plan: Plan) -> Callable[[float, int], int]:
+    """How many clean ones prove a limit of this plan, by the share that may be bad and how many there are."""
+    return lambda allowed, available: _needed(allowed, plan.judge.false_pass, available)
 
 
 def _needed(allowed: float, false_pass: float, available: int) -> int:
@@ -342,6 +355,8 @@ def lint_granted(
         plan = plans.get(environment.name)
         if plan is not None:
             yield from _within(granted, plan, environment.plan_path)
+            extensions = extensions_of(pipeline)
+            yield from lint_sources(granted.sources, plan, environment.plan_path, extensions, _clean(plan))
 
 
 def _within(granted: Granted, plan: Plan, file: str) -> Iterator[Remark]:
@@ -388,10 +403,6 @@ def _given(granted: Granted, target: Target, file: str) -> Iterator[Remark]:
     for host in target.hosts if target.auth in granted.identities else ():
         if not matches(granted.identities[target.auth], host):
             yield _refused(f"the identity `{target.auth}` is not for the host `{host}`", file, f"{pointer}/auth")
-
-
-def _refused(message: str, file: str, pointer: str, hint: str = "") -> Remark:
-    return Remark(Problem(message, file, pointer=pointer, hint=hint), Severity.ERROR)
 
 
 def extensions_of(pipeline: Pipeline) -> int:
