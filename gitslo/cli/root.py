@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "gitslo.cli.check",
     "demo": "gitslo.cli.demo",
     "hold": "gitslo.cli.person",
+    "import": "gitslo.cli.imports",
     "init": "gitslo.cli.init",
     "judge": "gitslo.cli.judge",
     "load": "gitslo.cli.load",
@@ -49,7 +50,8 @@ class _LazyGroup(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = getattr(import_module(module), cmd_name)
+        loaded = import_module(module)
+        command = getattr(loaded, cmd_name, None) or getattr(loaded, f"{cmd_name}_command")
         assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
         return command
 
