@@ -113,13 +113,18 @@ def packaged(name: str, package: str, group: str = "test", *, elsewhere: str = "
     return Component(name, find, f"`apt-get install {package}`", build, group)
 
 
-def go_program(name: str, package: str, version: str, group: str = "test") -> Component:
-    """A program that `go install` builds."""
+def go_program(name: str, package: str, version: str, group: str = "test", tags: str = "") -> Component:
+    """A program that `go install` builds, with these build tags."""
+
+    def into(place: Path) -> None:
+        # -s -w: without tables for debuggers; the sums are those of Go's own database
+        argv = ("go", "install", "-trimpath", "-ldflags", "-s -w", "-tags", tags, f"{package}@{version}")
+        _do(*argv, CGO_ENABLED="0", GOBIN=str(place))
+        [built] = place.iterdir()
+        built.rename(place / name)
 
     def build(folder: Path) -> None:
-        # -s -w: without tables for debuggers; the sums are those of Go's own database
-        argv = ("go", "install", "-trimpath", "-ldflags", "-s -w", f"{package}@{version}")
-        _into(folder / version, lambda place: _do(*argv, CGO_ENABLED="0", GOBIN=str(place)))
+        _into(folder / version, into)
 
     get = f"install Go and run this again, or `go install {package}@{version}`"
     return Component(name, lambda folder: _program(name, folder / version, version), get, build, group)
@@ -218,6 +223,13 @@ COMPONENTS = (
     Component("git", find_git, "install git 2.38 or later, e.g. `apt-get install git`"),
     Component("git-http-backend", find_http_backend, "it comes with git; e.g. on Alpine `apk add git-daemon`"),
     packaged("nginx", "nginx"),
+    packaged("prometheus", "prometheus"),
+    go_program(
+        "prometheus-3",
+        "github.com/prometheus/prometheus/cmd/prometheus",
+        "v0.316.0",
+        tags="remove_all_sd enable_kubernetes_sd",
+    ),
     packaged("pg_ctl", "postgresql", elsewhere="/usr/lib/postgresql/*/bin"),
     packaged("mariadbd", "mariadb-server-core"),
     go_program("fortio", "fortio.org/fortio", "v1.68.2"),
