@@ -13,6 +13,7 @@ FAMILIES = {
     "httptools": "gitslo.load",
     "hdrh": "gitslo.load",
     "scipy": "gitslo.core.stats",
+    "numpy": "gitslo.core",
 }
 """Libraries that one package uses in more than one of its files."""
 
