@@ -63,6 +63,7 @@ def document(asked: Asked, detail: LoadDetail) -> dict[str, object]:
         "schedule_lag": _quantiles(detail.schedule_lag),
         "queue": _quantiles(detail.queue),
         "cpu_seconds": result.cpu_seconds,
+        "cpu_seconds_loading": detail.loading,
         "workers": detail.workers,
         "started": detail.started,
         "ended_at": result.ended_at,

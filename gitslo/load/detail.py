@@ -114,6 +114,8 @@ class LoadDetail:
         closed: whether it was a closed loop.
         started: seconds since the epoch at second 0 of the schedule.
         workers: processes that were started.
+        loading: seconds of processor time that they used from the load's start on; `result.cpu_seconds` has their own
+            start in it as well. Of another engine it is the same.
         parts: the whole section first, then each endpoint.
         sent, done, errors: all requests, unjudged ones included.
         slowest: judged requests that were traced, slowest first.
@@ -127,6 +129,7 @@ class LoadDetail:
     closed: bool
     started: float
     workers: int
+    loading: Seconds
     parts: tuple[Part, ...]
     sent: int
     done: int

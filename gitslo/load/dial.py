@@ -16,6 +16,7 @@ from gitslo.load.content import authority, http1
 from gitslo.load.messages import Assignment
 from gitslo.load.pool import Pool
 from gitslo.load.secured import open_secured
+from gitslo.load.sockets import Readiness, open_plain
 from gitslo.load.source import Source, sources
 from gitslo.load.tls import context
 
@@ -61,7 +62,7 @@ def _simple(assignment: Assignment, made: Sequence[Source] | Sequence[CallSource
 
 
 def dialler(
-    assignment: Assignment, made: Sequence[Source] | Sequence[CallSource]
+    assignment: Assignment, made: Sequence[Source] | Sequence[CallSource], ready: Readiness
 ) -> Callable[[Pool, Address], Awaitable[None]]:
     """What opens one connection to one address; raises OSError or TimeoutError where none comes about.
 
@@ -74,20 +75,16 @@ def dialler(
     name = (target.settings.server_name or target.host) if target.tls else None
 
     async def open_to(pool: Pool, address: Address) -> None:
-        loop = asyncio.get_running_loop()
-        opened: asyncio.BaseProtocol
         if tls is not None:
             try:
-                opened = await open_secured(lambda: protocol(pool), address, tls, name or "")
+                opened = await open_secured(lambda: protocol(pool), address, tls, name or "", ready)
             except ssl.SSLError as error:
                 # Some servers choose nothing, which `greeting` notices; others hang up with an alert without a name.
                 if target.multiplexed and "no application protocol" in str(error):
                     raise OSError("protocol: the server speaks no HTTP/2") from error
                 raise
-        elif isinstance(address, str):
-            _, opened = await loop.create_unix_connection(lambda: protocol(pool), address)
         else:
-            _, opened = await loop.create_connection(lambda: protocol(pool), *address)
+            opened = await open_plain(lambda: protocol(pool), address, ready)
         greeted = getattr(opened, "greeting", None)
         if greeted is not None:
             await greeted()

@@ -11,6 +11,7 @@ Invariants
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ _LESSONS = 100
 """Where messages differ in their lengths there is nothing to learn: a connection tries as often."""
 _SIMPLE = END_HEADERS | PADDED | PRIORITY_FLAG
 _PACK = frames.STREAM_ID.pack
+
+clock = time.monotonic
 
 Token = tuple[Any, ...]
 """(cell, intended, lag, queue), and what `grpc_full` puts behind."""
@@ -216,15 +219,17 @@ class Connection(Http2Connection):
             cell, intended, lag, queue = token
             endpoint = cell.endpoint
             response = now - intended
-            if response <= cell.brisk and wanted[endpoint] and length >= least[endpoint] and not queue:
-                cell.add_response(response)
-                cell.add_lag(lag)
+            if response <= cell.brisk and wanted[endpoint] and length >= least[endpoint]:
+                if queue or lag:
+                    cell.add(response, lag, queue)
+                else:
+                    cell.add_prompt(response)
                 if self.leaving or self.resting or self.granted > self.slots:
                     self.free()
                 elif pool.pending or pool.hungry is None:
                     pool.idle(self)
                 else:
-                    pool.hungry(self)
+                    pool.hungry(self, clock())
             else:
                 self.total = length
                 self.on_end(stream, token, usual.first, usual.last)
@@ -271,10 +276,8 @@ class Connection(Http2Connection):
             and self.wanted[cell.endpoint]
             and self.total >= self.least[cell.endpoint]
             and response <= cell.brisk
-            and not queue
         ):
-            cell.add_response(response)
-            cell.add_lag(lag)
+            cell.add(response, lag, queue)
         else:
             self._settle(token, head, trailers)
         if self.leaving or self.resting or self.granted > self.slots:

@@ -60,10 +60,6 @@ class Samples:
         """Count; negative noise counts as 0."""
         self._now.update(microseconds(samples))
 
-    def add_whole(self, samples: Iterable[int]) -> None:
-        """Count what `microseconds` gave."""
-        self._now.update(samples)
-
     def add_zeros(self, number: int) -> None:
         """Count so many zeros."""
         self._now[0] += number

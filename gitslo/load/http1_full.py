@@ -109,9 +109,8 @@ class FullConnection(Connection):
             self.sources[0].slowest.offer(response, self.trace, cell.endpoint)
         if kind:
             self.recorder.settle(cell, response, self.lag, self.queue, kind, NEVER, example[:_EXAMPLE])
-        elif response <= cell.brisk and not self.queue:
-            cell.add_response(response)
-            cell.add_lag(self.lag)
+        elif response <= cell.brisk:
+            cell.add(response, self.lag, self.queue)
         else:
             self.recorder.settle(cell, response, self.lag, self.queue, "", None)
         self.head = b""

@@ -225,9 +225,8 @@ class Connection(Session[Exchange], asyncio.Protocol):
         """Record the answer, and let the slot be used again."""
         cell, intended, lag, queue = token
         response = self.now - intended
-        if response <= cell.brisk and head.note and not queue:
-            cell.add_response(response)
-            cell.add_lag(lag)
+        if response <= cell.brisk and head.note:
+            cell.add(response, lag, queue)
         elif head.note:
             self.recorder.settle(cell, response, lag, queue, "", None)
         else:

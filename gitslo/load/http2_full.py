@@ -178,9 +178,8 @@ class FullConnection(Connection):
         else:
             if answer.trace and cell.judged:
                 source.slowest.offer(response, answer.trace, cell.endpoint)
-            if response <= cell.brisk and not queue:
-                cell.add_response(response)
-                cell.add_lag(lag)
+            if response <= cell.brisk:
+                cell.add(response, lag, queue)
             else:
                 self.recorder.settle(cell, response, lag, queue, "", None)
         self.free()

@@ -209,6 +209,7 @@ class End:
         judged_for: judged seconds that were reached, by the schedule.
         judged_took: seconds that releasing those arrivals really took.
         cpu: seconds of processor time.
+        loading: those of them that were used from the load's start on.
         busy: the share of one core used while arrivals were released.
         sent, done, errors: as in Report.
         cut: why the load ended before its schedule although nobody stopped it; empty otherwise.
@@ -225,6 +226,7 @@ class End:
     judged_for: float
     judged_took: float
     cpu: float
+    loading: float
     busy: float
     sent: int
     done: int

@@ -77,7 +77,7 @@ class Pool:
         free: connections, once per free slot; always the same list. Nothing waits while something is in it.
         exhausted: what this machine ran out of.
         trouble: the last reason why a connection could not be opened.
-        hungry: what an idle connection calls to be fed in a closed loop, or None.
+        hungry: what an idle connection calls to be fed in a closed loop, with the time (monotonic); or None.
         starved: what a failed attempt to connect calls where no arrival waits, or None.
     """
 
@@ -121,7 +121,7 @@ class Pool:
         self.pending: deque[Unfinished] = deque()
         self.exhausted: set[str] = set()
         self.trouble = ""
-        self.hungry: Callable[[Carrier], None] | None = None
+        self.hungry: Callable[[Carrier, float], None] | None = None
         self.starved: Callable[[str, bool], None] | None = None
         self._open: dict[Carrier, float] = {}
         self.free: list[Carrier] = []
@@ -150,7 +150,8 @@ class Pool:
             self.recorder.never_sent(cell, lag, "not sent: too many in flight", excused=lag > self._tolerance)
         else:
             self.pending.append((cell, intended, lag))
-            self.replace()
+            if len(self._open) + len(self._connecting) < self._bound:
+                self.replace()
 
     def _full(self) -> bool:
         # Without a free slot the sum is exact for HTTP/1.1, and an upper bound for HTTP/2, whose connections are few.
@@ -171,7 +172,7 @@ class Pool:
             cell, intended, lag = self.pending.popleft()
             connection.transmit(cell, intended, lag, max(0.0, clock() - intended - lag))
         elif self.hungry is not None:
-            self.hungry(connection)
+            self.hungry(connection, clock())
         else:
             self.free.append(connection)
 

@@ -1,8 +1,8 @@
 """What became of every request: counts by intended second for the verdict, samples for the histograms.
 
-Called by the connections (for every request) and by the worker's ticks. The usual case, a good and quick response,
-appends two numbers to two lists and comes nowhere near this file's code; `settle` takes everything else. Folding the
-numbers into histograms happens in slices between the requests.
+Called by the connections (for every request) and by the worker's ticks. The usual case, a good and brisk response,
+appends a number or two to a list or two and comes nowhere near this file's code; `settle` takes everything else.
+Folding the numbers into histograms happens in slices between the requests.
 
 Invariants
 - A cell's `total` grows when an arrival is released, whatever becomes of it; so a second's total is what the schedule
@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterable, Sequence
 from operator import sub
 
-from gitslo.load.histogram import Histogram, Samples, add, microseconds, pack
+from gitslo.load.histogram import Histogram, Samples, add, pack
 from gitslo.load.messages import Counted, EndpointEnd, Finished, Limit
 from gitslo.model import Second, Seconds
 
@@ -34,15 +34,24 @@ Unfinished = tuple["Cell", float, float]
 
 
 class _Sink:
-    """The samples of one endpoint, judged or not: first lists that connections append to, then `Samples`."""
+    """The samples of one endpoint, judged or not: first lists that connections append to, then `Samples`.
 
-    __slots__ = ("direct_lag", "direct_response", "judged", "lag", "queue", "queued", "response", "service")
+    `prompt` has those that neither our lag nor a queue delayed, as all of a closed loop are: their service time is
+    their response time, and counting it once is enough.
+    """
+
+    __slots__ = (
+        "direct_lag", "direct_prompt", "direct_response", "judged", "lag", "prompt", "queue", "queued", "response",
+        "service",
+    )  # fmt: skip
 
     def __init__(self, judged: bool) -> None:
         self.judged = judged
         self.direct_response: list[float] = []
         self.direct_lag: list[float] = []
+        self.direct_prompt: list[float] = []
         self.queued: list[tuple[float, float, float]] = []
+        self.prompt = Samples(keeps=judged)
         self.response = Samples(keeps=judged)
         self.service = Samples(keeps=judged)
         self.lag = Samples(keeps=judged)
@@ -54,15 +63,14 @@ class _Sink:
             responses, lags = self.direct_response[:most], self.direct_lag[:most]
             del self.direct_response[: len(responses)]
             del self.direct_lag[: len(lags)]
-            whole = list(microseconds(responses))
-            self.response.add_whole(whole)
-            if any(lags):
-                self.lag.add(lags)
-            else:  # a closed loop has none, and most of the counting is spared
-                self.lag.add_zeros(len(lags))
+            self.response.add(responses)
+            self.lag.add(lags)
             if self.judged:
-                self.service.add_whole(microseconds(map(sub, responses, lags)) if any(lags) else whole)
+                self.service.add(map(sub, responses, lags))
                 self.queue.add_zeros(len(lags))
+        if self.direct_prompt:
+            self.prompt.add(self.direct_prompt[:most])
+            del self.direct_prompt[:most]
         if self.queued:
             taken = self.queued[:most]
             del self.queued[: len(taken)]
@@ -73,9 +81,34 @@ class _Sink:
                 self.service.add(map(sub, map(sub, slow, late), waited))
                 self.queue.add(waited)
 
-    def every(self) -> tuple[Samples, Samples, Samples, Samples]:
-        """All four kinds."""
-        return self.response, self.lag, self.service, self.queue
+    @property
+    def uncounted(self) -> int:
+        """The longest list."""
+        return max(len(self.direct_response), len(self.direct_prompt), len(self.queued))
+
+    def every(self) -> tuple[Samples, ...]:
+        """All kinds."""
+        return self.response, self.lag, self.service, self.queue, self.prompt
+
+    def turn(self) -> tuple[dict[int, int], dict[int, int]]:
+        """A second is over: the responses and the lags of the one before it."""
+        self.count(self.uncounted)
+        responses, lags, _, _, prompt = [each.turn() for each in self.every()]
+        add(responses, prompt)
+        add(lags, {0: sum(prompt.values())} if prompt else {})
+        return responses, lags
+
+    def whole(self) -> tuple[dict[int, int], dict[int, int], dict[int, int], dict[int, int]]:
+        """All responses, service times, lags and queues, once `turn` has been called twice after the last one."""
+        prompt = self.prompt.exact
+        none = {0: sum(prompt.values())} if prompt else {}
+        found = []
+        for samples, more in ((self.response, prompt), (self.service, prompt), (self.lag, none), (self.queue, none)):
+            counts = samples.exact.copy()
+            add(counts, more)
+            found.append(counts)
+        response, service, lag, queue = found
+        return response, service, lag, queue
 
 
 class Cell:
@@ -86,14 +119,16 @@ class Cell:
         request: the bytes, where every request of the endpoint has the same on every connection; else empty, and the
             connection makes them.
         brisk: seconds; a good response within it is within every limit.
-        add_response, add_lag: take the samples of a good, brisk, unqueued request.
+        add_response, add_lag: take the samples of a good, brisk request that only we delayed.
+        add_prompt: takes the response time of one that nothing delayed.
+        add_queued: takes (response, lag, queue) of one that waited for a slot.
         total: released so far.
         bad, late: per objective.
     """
 
     __slots__ = (
-        "add_lag", "add_queued", "add_response", "at", "bad", "brisk", "endpoint", "judged", "late", "limits",
-        "request", "size", "total",
+        "add_lag", "add_prompt", "add_queued", "add_response", "at", "bad", "brisk", "endpoint", "judged", "late",
+        "limits", "request", "size", "total",
     )  # fmt: skip
 
     def __init__(
@@ -111,7 +146,18 @@ class Cell:
         self.late = dict.fromkeys((index for index, _ in limits), 0)
         self.add_response = sink.direct_response.append
         self.add_lag = sink.direct_lag.append
+        self.add_prompt = sink.direct_prompt.append
         self.add_queued = sink.queued.append
+
+    def add(self, response: float, lag: float, queue: float) -> None:
+        """Take the samples of a good, brisk request, in seconds."""
+        if queue:
+            self.add_queued((response, lag, queue))
+        elif lag:
+            self.add_response(response)
+            self.add_lag(lag)
+        else:
+            self.add_prompt(response)
 
 
 class Recorder:
@@ -233,8 +279,7 @@ class Recorder:
         lags: dict[int, int] = {}
         for sinks in self.sinks:
             for sink in sinks.values():
-                sink.count(len(sink.direct_response) + len(sink.queued))
-                responses, late, *_ = [each.turn() for each in sink.every()]
+                responses, late = sink.turn()
                 add(lags, late)
                 if sink.judged:
                     judged.append(pack(responses))
@@ -294,15 +339,16 @@ class Recorder:
 
     def endpoint_end(self, endpoint: int) -> EndpointEnd:
         """The judged requests of one endpoint, once `turn` has been called twice after the last one."""
-        sink, longest = self.sinks[endpoint][True], Seconds(self.timeout)
+        longest = Seconds(self.timeout)
+        response, service, lag, queue = self.sinks[endpoint][True].whole()
         return EndpointEnd(
             requests=self.judged_requests(endpoint),
             unsent=self.unsent[endpoint],
             hindered=self.hindered[endpoint],
             errors=tuple(self.kinds[endpoint].items()),
             examples=tuple((kind, example[:EXAMPLE]) for kind, example in self.examples[endpoint].items()),
-            response=Histogram.of(sink.response.exact, longest).encoded(),
-            service=Histogram.of(sink.service.exact, longest).encoded(),
-            lag=Histogram.of(sink.lag.exact, longest).encoded(),
-            queue=Histogram.of(sink.queue.exact, longest).encoded(),
+            response=Histogram.of(response, longest).encoded(),
+            service=Histogram.of(service, longest).encoded(),
+            lag=Histogram.of(lag, longest).encoded(),
+            queue=Histogram.of(queue, longest).encoded(),
         )

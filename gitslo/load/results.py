@@ -133,6 +133,7 @@ class Merger:
             closed=self._job.closed,
             started=started,
             workers=workers,
+            loading=Seconds(sum(end.loading for end in ends)),
             parts=parts,
             sent=sum(end.sent for end in ends),
             done=sum(end.done for end in ends),

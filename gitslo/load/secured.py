@@ -1,36 +1,31 @@
-"""Connections over TLS, as asyncio's transports are, on non-blocking sockets of their own. Called by `dial`.
+"""Connections over TLS on the sockets of `sockets`. Called by `dial`.
 
 The loop's own TLS copies every byte through two memory buffers and wakes up several objects for each read; here OpenSSL
 reads and writes the socket itself.
 
-Invariants
-- OpenSSL reads no further than the record that it was asked for, so a socket that has more to say stays readable; what
-  it has decrypted already is taken at once.
-- `connection_lost` comes exactly once, after everything else, and never from within a call of the protocol.
-- What could not be written is written next, in its order.
+Invariant: OpenSSL reads no further than the record that it was asked for, so a socket that has more to say stays
+readable; what it has decrypted already is taken at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from gitslo.load.addresses import Address
+from gitslo.load.sockets import Readiness, SocketTransport, connected
 
 __all__ = ["SecuredTransport", "open_secured"]
 
 _AT_ONCE = 65536
 """Bytes asked for; OpenSSL gives at most one record of 16 KiB."""
-_HIGH, _LOW = 65536, 16384
-"""Bytes waiting to be written at which the protocol is told to stop, and to go on."""
 
 
 async def open_secured(
-    make: Callable[[], asyncio.Protocol], address: Address, context: ssl.SSLContext, name: str
+    make: Callable[[], asyncio.Protocol], address: Address, context: ssl.SSLContext, name: str, ready: Readiness
 ) -> asyncio.Protocol:
     """Connect, shake hands, and hand the connection to a protocol.
 
@@ -39,37 +34,29 @@ async def open_secured(
         address: numeric, or the path of a socket.
         context: whom to trust, and what to show.
         name: whom to expect, for SNI and for the certificate.
+        ready: the worker's.
 
     Raises:
         OSError: no connection came about; ssl.SSLError where TLS was the reason.
     """
-    loop = asyncio.get_running_loop()
-    if isinstance(address, str):
-        family, where = socket.AF_UNIX, address
-    else:
-        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-        family, where = found[0][0], found[0][4]  # type: ignore[assignment]  # the socket takes what it finds
-    plain = socket.socket(family, socket.SOCK_STREAM)
+    plain = await connected(address)
     try:
-        plain.setblocking(False)
-        if family != socket.AF_UNIX:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await loop.sock_connect(plain, where)
         secured = context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
     except BaseException:
         plain.close()
         raise
     try:
-        await _shake_hands(loop, secured)
+        await _shake_hands(secured)
     except BaseException:
         secured.close()
         raise
     protocol = make()
-    SecuredTransport(loop, secured, protocol).start()
+    SecuredTransport(ready, secured, protocol).start()
     return protocol
 
 
-async def _shake_hands(loop: asyncio.AbstractEventLoop, secured: ssl.SSLSocket) -> None:
+async def _shake_hands(secured: ssl.SSLSocket) -> None:
+    loop = asyncio.get_running_loop()
     number = secured.fileno()
     while True:
         ready: asyncio.Future[None] = loop.create_future()
@@ -93,102 +80,30 @@ def _done(ready: asyncio.Future[None]) -> None:
         ready.set_result(None)
 
 
-class SecuredTransport(asyncio.Transport):
+class SecuredTransport(SocketTransport):
     """One connection."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, secured: ssl.SSLSocket, protocol: asyncio.Protocol) -> None:
+    not_now = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+    def __init__(self, ready: Readiness, secured: ssl.SSLSocket, protocol: asyncio.Protocol) -> None:
         """Take over a socket whose handshake is done."""
-        super().__init__()
-        self._loop = loop
+        super().__init__(ready, secured, protocol)
         self._secured = secured
-        self._number = secured.fileno()
         self._read = secured.read
         self._send = secured.write
         self._pending = secured.pending
-        self._protocol = protocol
-        self._waiting = bytearray()
-        self._paused = self._closing = self._lost = False
 
     def start(self) -> None:
         """Begin to read."""
-        self._protocol.connection_made(self)
-        if not self._lost:
-            self._loop.add_reader(self._number, self._readable)
-            # The last flight of the handshake may have brought the first data with it.
-            self._loop.call_soon(self._readable)
-
-    # ------------------------------------------------------------ reading
+        super().start()
+        # The last flight of the handshake may have brought the first data with it.
+        self._loop.call_soon(self._readable)
 
     def _readable(self) -> None:
-        if self._lost:
-            return
-        receive = self._protocol.data_received
-        while True:
-            try:
-                data = self._read(_AT_ONCE)
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return
-            except OSError as error:
-                self._lose(error)
-                return
-            if not data:
-                self._lose(None)
-                return
-            receive(data)
+        while not self._lost:
+            super()._readable()
             if self._lost or not self._pending():
                 return
-
-    # ------------------------------------------------------------ writing
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send, now or as soon as the other side takes it."""
-        if self._lost or self._closing:
-            return
-        if self._waiting:
-            self._wait(data)
-            return
-        try:
-            sent = self._send(data)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            sent = 0
-        except OSError as error:
-            self._lose(error)
-            return
-        if sent < len(data):
-            self._loop.add_writer(self._number, self._writable)
-            self._wait(data[sent:])
-
-    def _wait(self, data: bytes | bytearray | memoryview) -> None:
-        self._waiting += data
-        if not self._paused and len(self._waiting) > _HIGH:
-            self._paused = True
-            self._protocol.pause_writing()
-
-    def _writable(self) -> None:
-        try:
-            sent = self._send(self._waiting)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
-        except OSError as error:
-            self._lose(error)
-            return
-        del self._waiting[:sent]
-        if self._paused and len(self._waiting) <= _LOW:
-            self._paused = False
-            self._protocol.resume_writing()
-        if not self._waiting and not self._lost:
-            self._loop.remove_writer(self._number)
-            if self._closing:
-                self._part()
-
-    # ------------------------------------------------------------ the end
-
-    def close(self) -> None:
-        """Close once everything is written, and say so to the other side."""
-        if not self._closing and not self._lost:
-            self._closing = True
-            if not self._waiting:
-                self._part()
 
     def _part(self) -> None:
         # Sends `close_notify`, and does not wait for the other's.
@@ -196,26 +111,6 @@ class SecuredTransport(asyncio.Transport):
             self._secured.unwrap()
         self._lose(None)
 
-    def abort(self) -> None:
-        """Close at once."""
-        self._lose(None)
-
-    def _lose(self, error: OSError | None) -> None:
-        if self._lost:
-            return
-        self._lost = self._closing = True
-        self._loop.remove_reader(self._number)
-        self._loop.remove_writer(self._number)
-        self._waiting.clear()
-        self._secured.close()
-        self._loop.call_soon(self._protocol.connection_lost, error)
-
-    # ------------------------------------------------------------ what is asked of a transport
-
-    def is_closing(self) -> bool:
-        """Whether it is closed, or about to be."""
-        return self._closing
-
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """`ssl_object` and `socket`: the secured socket."""
-        return self._secured if name in {"ssl_object", "socket"} else default
+        return self._secured if name == "ssl_object" else super().get_extra_info(name, default)

@@ -21,6 +21,7 @@ from gitslo.load.messages import Assignment, Authorize, End, Finished, Line, Rep
 from gitslo.load.pool import Carrier, Pool
 from gitslo.load.record import Cell, Recorder
 from gitslo.load.schedule import interleave, schedule_of
+from gitslo.load.sockets import Readiness
 from gitslo.load.timer import DeadlineTimer
 
 __all__ = ["Shard"]
@@ -37,8 +38,9 @@ CHUNK = 1024
 NAP = 0.0001
 """The shortest sleep between releases, in seconds: above 10,000 arrivals/s they go out in small groups, which costs a
 third of the processor time and at most this much schedule lag."""
-BRISK, LONGER_NAP = 20_000.0, 0.0002
-"""Arrivals/s of one worker above which it sleeps longer, because waking up is most of what an arrival costs there."""
+BRISK = 20_000.0
+"""Arrivals/s of one worker above which it does not wake up for each answer, but looks for them whenever it releases:
+waking up is most of what a request costs there. An answer is then seen at most NAP late."""
 MARGIN = 0.5
 """Seconds before the deadline by which everything must be settled, so that the result can still be written."""
 
@@ -59,6 +61,7 @@ class Shard:
         self._tell = tell
         self._deadline = min(received + assignment.deadline, assignment.expires)
         self._sources = prepared(assignment)
+        self._ready = Readiness(asyncio.get_running_loop())
         self._recorder = Recorder(wires(assignment, self._sources), assignment.limits, section.timeout)
         self.pool = self._pool()
         self._schedule = schedule_of(section.stages, section.arrivals, assignment.seed, assignment.count)
@@ -67,7 +70,6 @@ class Shard:
         # Our arrivals are shard, shard + shards, ...: their endpoints repeat with this period.
         self._order = cycle([pattern[(assignment.shard + k * assignment.shards) % count] for k in range(count)])
         self._edges = sorted({edge for stretch in assignment.judged for edge in stretch})
-        self._nap = NAP if self._schedule.peak < BRISK * assignment.shards else LONGER_NAP
         self._left = math.inf if assignment.count is None else assignment.count
         self._due: list[float] = []
         self._chunks: Iterator[list[float]] = iter(())
@@ -79,7 +81,10 @@ class Shard:
         self._cut = ""
         self._busy = 0.0
         self._throttled = Throttled()
+        self._brisk = False
+        self._released = 0
         self._second_end = -1.0
+        self._feed_until = -math.inf
         self._looks: tuple[float | None, float] = (None, 0.0)
 
     def _pool(self) -> Pool:
@@ -91,7 +96,7 @@ class Shard:
         return Pool(
             self._recorder,
             addresses,
-            dialler(a, self._sources),
+            dialler(a, self._sources, self._ready),
             self._sources,
             good=bytes(status in expect for status in range(1000)),
             connections=a.connections,
@@ -152,6 +157,8 @@ class Shard:
         self._due = []
         self._chunks = iter(())
         self._timer.stop()
+        self._ready.due = math.inf
+        self._set_pace(brisk=False)
 
     # ------------------------------------------------------------ the open loop
 
@@ -204,7 +211,19 @@ class Shard:
             else:
                 send(cell, intended, now - intended)
             now = clock()
-        self._timer.arm(max(intended, now + self._nap))
+        if self._brisk:
+            self._ready.look()
+            wake = clock() + NAP
+        else:
+            wake = max(intended, now + NAP)
+        self._ready.due = wake
+        self._timer.arm(wake)
+
+    def _set_pace(self, *, brisk: bool) -> None:
+        """Whether answers are looked for at each release only."""
+        if brisk != self._brisk:
+            self._brisk = brisk
+            self._ready.attend(not brisk)
 
     def _enter(self, window: tuple[float, float] | None) -> None:
         """The next arrivals lie in `window`, a judged stretch, or in none."""
@@ -226,23 +245,29 @@ class Shard:
     # ------------------------------------------------------------ the closed loop
 
     def _start_closed(self) -> None:
-        self.pool.hungry = self._feed
+        self.pool.hungry = self._feed if self._left == math.inf else self._feed_counted
         self.pool.starved = self._starve
         self.pool.feed_all()
 
-    def _feed(self, connection: Carrier) -> None:
-        now = clock()
-        elapsed = now - self._t0
-        if elapsed >= self._second_end or not self._left:
-            if elapsed >= self._schedule.duration or not self._left:
+    def _feed(self, connection: Carrier, now: float) -> None:
+        if now >= self._feed_until:
+            if now - self._t0 >= self._schedule.duration:
                 self.stop()
                 self.pool.idle(connection)
                 return
-            self._closed_second(elapsed)
-        self._left -= 1
+            self._closed_second(now - self._t0)
         cell = self._cells[next(self._order)]
         cell.total += 1
         connection.transmit(cell, now, 0.0)
+
+    def _feed_counted(self, connection: Carrier, now: float) -> None:
+        """Like `_feed`, where there is a number of requests to send."""
+        if not self._left:
+            self.stop()
+            self.pool.idle(connection)
+            return
+        self._left -= 1
+        self._feed(connection, now)
 
     def _closed_second(self, elapsed: float) -> None:
         """Fresh cells, good until the next whole second or the next edge of a judged stretch."""
@@ -251,6 +276,7 @@ class Shard:
         self._cells = self._recorder.cells(int(elapsed), judged)
         edges = (edge for edge in self._edges if edge > elapsed)
         self._second_end = min(int(elapsed) + 1.0, self._schedule.duration, *edges)
+        self._feed_until = self._t0 + self._second_end
 
     def _starve(self, kind: str, hindered: bool) -> None:
         elapsed = clock() - self._t0
@@ -275,6 +301,10 @@ class Shard:
         self.pool.sweep(now)
         self._recorder.fold(SLICE, VALUES)
         self._watch(now - self._t0)
+        if not self._a.closed and self._stopped_at is None:
+            before, self._released = self._released, self._recorder.released
+            # Where slots are short an answer is what the next arrival waits for: then each is worth waking up for.
+            self._set_pace(brisk=self._released - before >= BRISK * TICK and not self.pool.pending)
         if now - self._t0 >= self._reports:
             self._report()
         if self._stopped_at is not None and not self.pool.in_flight:
@@ -354,6 +384,7 @@ class Shard:
             judged_for=self._judged_for,
             judged_took=self._judged_took,
             cpu=time.process_time(),
+            loading=time.process_time() - self._cpu0,
             busy=self._busy,
             sent=sent,
             done=done,

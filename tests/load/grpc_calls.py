@@ -166,7 +166,9 @@ async def _carry_out(
     tick()
     await asyncio.wait_for(over, _PATIENCE)
     sinks = [sinks[True] for sinks in recorder.sinks]
-    responses = [r for sink in sinks for r in [*sink.direct_response, *(each[0] for each in sink.queued)]]
+    responses = [
+        r for sink in sinks for r in [*sink.direct_response, *sink.direct_prompt, *(each[0] for each in sink.queued)]
+    ]
     kinds: dict[str, int] = {}
     for each in recorder.kinds:
         for kind, count in each.items():

@@ -66,7 +66,7 @@ class World:
     def outcome(self) -> tuple[dict[str, int], int]:
         """Errors by kind, and how many requests are settled."""
         sink = self.recorder.sinks[0][True]
-        return self.recorder.kinds[0], len(sink.direct_response) + len(sink.queued)
+        return self.recorder.kinds[0], sum(map(len, (sink.direct_response, sink.direct_prompt, sink.queued)))
 
 
 async def never(pool: Pool, address: object) -> None:

@@ -66,8 +66,8 @@ PART = EndpointEnd(5, 1, 0, (("timeout", 1),), (("timeout", b""),), "a", "b", "c
 FINISHED = Finished(1.0, (pack({100: 3}), b""), pack({7: 1}), b"")
 SLOW = SlowTrace(Seconds(0.5), "0af7651916cd43dd8448eb211c80319c", 1)
 END = End(
-    3.0, 3.0, 2.0, 2.1, 0.5, 0.2, 5, 5, 1, "", ("ports",), Throttled(3, 0.25), (FINISHED, FINISHED), (SLOW,), COUNTS,
-    (PART, PART),
+    3.0, 3.0, 2.0, 2.1, 0.5, 0.4, 0.2, 5, 5, 1, "", ("ports",), Throttled(3, 0.25), (FINISHED, FINISHED), (SLOW,),
+    COUNTS, (PART, PART),
 )  # fmt: skip
 
 

@@ -13,44 +13,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from gitslo.load.secured import SecuredTransport, open_secured
-
-BIG = bytes(range(256)) * 32768
-"""8 MiB: more than any socket buffers."""
-
-
-class Client(asyncio.Protocol):
-    """Notes what it is told."""
-
-    def __init__(self) -> None:
-        self.received = bytearray()
-        self.said: list[str] = []
-        self.gone: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        self.changed = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, SecuredTransport)
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        self.changed.set()
-
-    def pause_writing(self) -> None:
-        self.said.append("pause")
-
-    def resume_writing(self) -> None:
-        self.said.append("resume")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        assert not self.gone.done(), "told twice"
-        self.gone.set_result(exc)
-
-    async def has(self, number: int) -> None:
-        while len(self.received) < number:
-            self.changed.clear()
-            await self.changed.wait()
-
+from gitslo.load.secured import open_secured
+from gitslo.load.sockets import Readiness
+from tests.load.client import BIG, Client, echo
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -76,7 +41,7 @@ async def _within(certificate: Path, serve: Serve, use: Callable[[Client], Await
     ours = ssl.create_default_context(cafile=str(certificate))
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=theirs)
     address = server.sockets[0].getsockname()
-    client = await open_secured(Client, address, ours, "localhost")
+    client = await open_secured(Client, address, ours, "localhost", Readiness(asyncio.get_running_loop()))
     assert isinstance(client, Client)
     async with asyncio.timeout(60):
         await use(client)
@@ -88,14 +53,6 @@ async def _within(certificate: Path, serve: Serve, use: Callable[[Client], Await
 def run(certificate: Path, serve: Serve, use: Callable[[Client], Awaitable[None]]) -> None:
     """Run `use` on a connection to a server that runs `serve`."""
     uvloop.run(_within(certificate, serve, use))
-
-
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer with what comes, slower than it comes."""
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
 
 
 def test_much_arrives_whole_and_in_order(certificate):
@@ -126,7 +83,8 @@ def test_what_is_written_before_closing_arrives(certificate):
                 got.extend(data)
 
     async def use() -> None:
-        client = await open_secured(Client, listening.getsockname(), ours, "localhost")
+        ready = Readiness(asyncio.get_running_loop())
+        client = await open_secured(Client, listening.getsockname(), ours, "localhost", ready)
         assert isinstance(client, Client)
         client.transport.write(BIG)
         client.transport.close()
@@ -191,7 +149,7 @@ def test_a_name_that_the_certificate_has_not(certificate):
             return made[-1]
 
         with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
-            await open_secured(make, peer, ours, "shop.test")
+            await open_secured(make, peer, ours, "shop.test", Readiness(asyncio.get_running_loop()))
         assert made == []
 
     run(certificate, echo, use)

@@ -261,6 +261,7 @@ class Account:
             judged_for=judged,
             judged_took=judged,
             cpu=cpu,
+            loading=cpu,
             busy=0.0,
             sent=self._released - self.dropped,
             done=self.done,
