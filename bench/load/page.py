@@ -28,7 +28,8 @@ What `gitslo load` costs and how true its figures are, beside the tools that peo
 In each round every tool runs once, for {seconds:g} s, on the same server, in another order each time: {rounds} rounds.
 Shown are medians with the least and the most. CPU is that of the generator: *whole* is the whole process tree from its
 start to its end, *sending* leaves out the start of the program where a tool says what it spent on sending (gitslo does,
-for all its workers together). Ratios are taken within a round, then their median. {counts}
+for all its workers together, from the load's first moment on). Ratios are taken within a round, then their median.
+{counts}
 """
 
 METHOD = """\
@@ -38,6 +39,8 @@ METHOD = """\
   is `fortio server`. Everything is on loopback, so that the generators, not a network, are compared, and on few cores
   generator and server take turns: compare CPU, not requests per second. A generator that uses less than one core had to
   wait for the server; it then finds more answers at each look, which makes each of them cheaper.
+* Two workers are compared with one where neither the server nor the cores are the limit: each of them has a quarter of
+  what one worker can do, with connections of its own. What is left of the ratio is what they cost each other.
 * wrk and h2load run one thread; the Go tools run as they come. k6 gives each virtual user a connection of its own, 64
   of them over gRPC. httpx searches its whole pool of connections for every request.
 * `known` is a server whose n-th request takes a fixed quantile of a distribution, so that every stretch of requests has
@@ -71,7 +74,7 @@ def page(figures: Figures, conditions: Conditions) -> str:
     """The whole page."""
     worst = max(figures.counts.items(), key=operator.itemgetter(1), default=("", 0.0))
     counts = (
-        "The servers counted\nwhat they served: every tool's own count was within "
+        "The servers counted what they served: every tool's own count was within "
         f"{max(worst[1], 0.0001):.2%} of it{f' (the most: {worst[0]})' if worst[1] > 1e-3 else ''}."  # noqa: PLR2004
         if figures.counts
         else ""

@@ -62,7 +62,7 @@ class Sample:
 
     Attributes:
         cpu: of the whole process tree.
-        own: of the parts that send, where the tool says it; the start of the program is not in it.
+        own: of the parts that send, while they send, where the tool says it; the start of the program is not in it.
         said: the tool's own result, where it is read further.
     """
 
@@ -140,7 +140,7 @@ def gitslo(
     good = said["requests"] - bad
     if not good:
         raise Unusable(f"gitslo load {url.partition('://')[0]}://: not one good request: {ran.err.strip()[-300:]}")
-    return Sample(good, ran.cpu, ran.wall, ran.peak, bad, said["cpu_seconds"], said)
+    return Sample(good, ran.cpu, ran.wall, ran.peak, bad, said["cpu_seconds_loading"], said)
 
 
 def tools() -> tuple[Tool, ...]:

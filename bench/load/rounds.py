@@ -22,12 +22,13 @@ from bench.load.peers import CONNECTIONS, STREAMS, WIDE, Sample, Where, gitslo, 
 from bench.load.process import Unusable, held, run, tree
 from tests.components import program
 
-__all__ = ["CLOSED", "FULL", "OPEN", "TWO", "memory", "play", "rates"]
+__all__ = ["CLOSED", "FULL", "ONE", "OPEN", "TWO", "memory", "play", "rates"]
 
 CLOSED = "gitslo"
 FULL = "gitslo, every P0 feature"
 OPEN = "gitslo, open loop at 70 % of its maximum"
-TWO = "gitslo, two workers"
+ONE = "gitslo, one worker at a quarter of its maximum"
+TWO = "gitslo, two workers at a quarter of it each"
 ALL_FEATURES = ("--timeout", "1s", "--expect", "200", "--header", "Accept: text/plain")
 """With a time-out, a status check and a header of one's own; snapshots by the second are always on."""
 SLOWEST_RATE = 1000.0
@@ -100,14 +101,15 @@ def _of_itself(figures: Figures, where: Where, number: int, seconds: float) -> N
     if closed is None:
         return
     most = closed.good / seconds
-    http1, connections = where.url("http1"), ("--connections", str(CONNECTIONS))
+    http1 = where.url("http1")
 
-    def at(rate: float) -> Callable[[], Sample]:
-        return lambda: gitslo(http1, *connections, "--rate", f"{rate:.0f}/s", seconds=seconds)
+    def at(rate: float, workers: int = 1) -> Callable[[], Sample]:
+        options = ("--rate", f"{rate:.0f}/s", "--workers", str(workers))
+        return lambda: gitslo(http1, "--connections", str(CONNECTIONS * workers), *options, seconds=seconds)
 
-    two = ("--closed", *connections, "--workers", "2")
     _measure(figures, where, ("http1", OPEN), number, at(0.7 * most))
-    _measure(figures, where, ("http1", TWO), number, lambda: gitslo(http1, *two, seconds=seconds))
+    _measure(figures, where, ("http1", ONE), number, at(most / 4))
+    _measure(figures, where, ("http1", TWO), number, at(most / 2, 2))
     half = most / 2
     for name, rate in zip(rates(), (SLOWEST_RATE, math.sqrt(SLOWEST_RATE * half), half), strict=True):
         _measure(figures, where, ("rate", name), number, at(rate))
