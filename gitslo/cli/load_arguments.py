@@ -167,6 +167,8 @@ def _for_http(flags: Flags) -> dict[str, object]:
         "--method": flags.method,
         "--header": flags.headers,
         "--body": flags.body,
+        "--graphql": flags.graphql,
+        "--graphql-variables": flags.graphql_variables,
         "--redirects": flags.redirects,
         "--check-contains": flags.check_contains,
         "--check-matches": flags.check_matches,

@@ -42,6 +42,8 @@ class Flags:
     method: str | None
     headers: tuple[str, ...]
     body: str | None
+    graphql: str | None
+    graphql_variables: str | None
     gzip: bool
     redirects: int
     cookies: bool
@@ -55,6 +57,7 @@ class Flags:
     check_contains: tuple[str, ...]
     check_matches: tuple[str, ...]
     check_json: tuple[str, ...]
+    check_header: tuple[str, ...]
     max_size: str | None
     authority: str | None
     resolve: str | None
@@ -133,6 +136,8 @@ _HTTP: tuple[_Option, ...] = (
     _of("--method", help="GET, or POST with a body."),
     _of("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Sent as given; may be repeated."),
     _of("--body", metavar="TEXT|@FILE", help="Of a POST where no method is given."),
+    _of("--graphql", metavar="QUERY|@FILE", help="POST a GraphQL query; an answer with `errors` has failed."),
+    _of("--graphql-variables", metavar="JSON|@FILE", help="Its variables, a JSON object."),
     _of("--redirects", type=click.IntRange(0, 100), default=0, metavar="N", help="Follow so many on the same host."),
     _of("--cookies", is_flag=True, help="HTTP/1.1: each connection keeps its cookies."),
     _of("--gzip", is_flag=True, help="Answers may come compressed; gRPC messages are sent so."),
@@ -157,6 +162,12 @@ _GOOD: tuple[_Option, ...] = (
     _of("--check-contains", multiple=True, metavar="TEXT", help="HTTP: the body has it; may be repeated."),
     _of("--check-matches", multiple=True, metavar="REGEX", help="HTTP: it is found in the body; may be repeated."),
     _of("--check-json", multiple=True, metavar="JMESPATH", help="True of the answer as JSON; may be repeated."),
+    _of(
+        "--check-header",
+        multiple=True,
+        metavar="'NAME[: VALUE]'",
+        help="The answer has it, with this value where one is given; may be repeated.",
+    ),
     _of("--max-size", metavar="SIZE", help="No larger body, e.g. 64KiB."),
 )
 _of = _group("Where to")

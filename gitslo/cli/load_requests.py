@@ -32,19 +32,24 @@ _METHOD = re.compile(r"/([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*/[A-
 _IMPORT = re.compile(r'(?m)^\s*import\s+(?:public\s+|weak\s+)?"([^"\n]+)"\s*;')
 _KNOWN_IMPORTS = "google/protobuf/"
 _MOST_IMPORTS = 1000
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def endpoint(path: str, flags: Flags, rows: Sequence[Feeder]) -> Endpoint:
     """The HTTP request."""
     headers = tuple(_pair(header, "--header") for header in flags.headers)
     body = _content(flags.body, "--body") if flags.body is not None else b""
+    if flags.graphql is not None:
+        body, headers = _graphql(flags, headers)
+    elif flags.graphql_variables is not None:
+        raise click.UsageError("--graphql-variables is for --graphql")
     _check_template(path, "URL", flags, rows)
     for _, value in headers:
         _check_template(value, "--header", flags, rows)
-    _check_template(body, "--body", flags, rows)
+    _check_template(body, "--body" if flags.graphql is None else "--graphql", flags, rows)
     return Endpoint(
         name=ENDPOINT,
-        method=(flags.method or ("GET" if flags.body is None else "POST")).upper(),
+        method=(flags.method or ("GET" if flags.body is None and flags.graphql is None else "POST")).upper(),
         path=path,
         headers=headers,
         body=body,
@@ -124,11 +129,46 @@ def _content(text: str, option: str) -> bytes:
     return _read(text[1:], option) if text.startswith("@") else text.encode()
 
 
+def _object(text: str, option: str) -> dict[str, object]:
+    try:
+        found = json.loads(_content(text, option))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        shown = "the file" if text.startswith("@") else f"`{text[:80]}`"
+        raise click.BadParameter(f"{shown} is no JSON object", param_hint=option)
+    return found
+
+
 def _pair(text: str, option: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise click.BadParameter(f"{text!r} is not of the form 'NAME: VALUE'", param_hint=option)
     return name.strip(), value.strip()
+
+
+def _graphql(flags: Flags, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    """The body of a GraphQL query, and its headers."""
+    if flags.body is not None:
+        raise click.UsageError("--graphql and --body exclude each other")
+    if (flags.method or "POST").upper() != "POST":
+        raise click.UsageError("--graphql is sent with POST")
+    query = _content(flags.graphql or "", "--graphql").decode(errors="replace")
+    if not query.strip():
+        raise click.BadParameter("there is no query", param_hint="--graphql")
+    request: dict[str, object] = {"query": query}
+    if flags.graphql_variables is not None:
+        request["variables"] = _object(flags.graphql_variables, "--graphql-variables")
+    named = any(name.lower() == "content-type" for name, _ in headers)
+    body = json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
+    return body, headers if named else (*headers, ("Content-Type", "application/json"))
+
+
+def _header_check(text: str) -> tuple[str, str | None]:
+    name, colon, value = text.partition(":")
+    if not _TOKEN.fullmatch(name.strip()):
+        raise click.BadParameter(f"{text!r} is not of the form 'NAME' or 'NAME: VALUE'", param_hint="--check-header")
+    return name.strip().lower(), value.strip() if colon else None
 
 
 def _statuses(text: str | None) -> list[int]:
@@ -151,6 +191,8 @@ def _checks(flags: Flags) -> Checks:
         contains=flags.check_contains,
         matches=tuple(parsed(check_regex, each, "--check-matches") for each in flags.check_matches),
         json=tuple(parsed(check_expression, each, "--check-json") for each in flags.check_json),
+        headers=tuple(_header_check(each) for each in flags.check_header),
+        graphql=flags.graphql is not None,
         max_size=None if flags.max_size is None else parsed(parse_size, flags.max_size, "--max-size"),
     )
 
@@ -159,15 +201,7 @@ def _checks(flags: Flags) -> Checks:
 
 
 def _message(text: str) -> str:
-    content = _content(text, "--message")
-    try:
-        message = json.loads(content)
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict):
-        shown = "the file" if text.startswith("@") else f"`{text[:80]}`"
-        raise click.BadParameter(f"{shown} is no JSON object", param_hint="--message")
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(_object(text, "--message"), ensure_ascii=False, separators=(",", ":"))
 
 
 def _schema(text: str | None) -> SchemaSource:

@@ -157,6 +157,36 @@ def test_a_request_is_what_the_flags_say(tmp_path: Path) -> None:
     )
 
 
+def test_headers_of_answers_are_checked_over_http_and_grpc() -> None:
+    """A name asks for the header, a value for that value; both are for every protocol."""
+    given = ("--check-header", "X-Cache: hit: fresh", "--check-header", "Etag")
+
+    expected = Checks(headers=(("x-cache", "hit: fresh"), ("etag", None)))
+    assert typed("http://a.svc", *given).job.section.endpoints[0].checks == expected
+    assert typed("grpc://a.svc:1/a.B/C", *given).job.section.calls[0].checks == expected
+
+
+def test_a_graphql_query_is_posted_and_its_errors_are_failures(tmp_path: Path) -> None:
+    """The query and its variables as JSON; the answer is held against GraphQL's rule; a content type may be given."""
+    (tmp_path / "q.graphql").write_text("query Q($id: ID!) { cart(id: $id) { total } }")
+    order = typed(
+        "http://a.svc/graphql", "--graphql", f"@{tmp_path / 'q.graphql'}", "--graphql-variables", '{"id": "${seq}"}'
+    )
+    named = typed("http://a.svc/", "--graphql", "{a}", "--header", "content-type: application/graphql-request+json")
+
+    assert order.job.section.endpoints == (
+        Endpoint(
+            "url",
+            "POST",
+            "/graphql",
+            (("Content-Type", "application/json"),),
+            b'{"query":"query Q($id: ID!) { cart(id: $id) { total } }","variables":{"id":"${seq}"}}',
+            checks=Checks(graphql=True),
+        ),
+    )
+    assert named.job.section.endpoints[0].headers == (("content-type", "application/graphql-request+json"),)
+
+
 def test_a_call_is_what_the_flags_say(tmp_path: Path) -> None:
     """Messages from the command line and from a file; sources with what they import."""
     (tmp_path / "acme").mkdir()
@@ -255,6 +285,13 @@ HTTP, GRPC = "http://a.svc", "grpc://a.svc:1/a.B/C"
         ((HTTP, "--oauth2", "/nowhere"), "/nowhere: cannot be read"),
         (("http://a.svc/${x}",), "there is no variable `x`"),
         ((HTTP, "--header", "A: ${env.B}"), "the operator allows no environment variable `B`"),
+        ((HTTP, "--check-header", "a b"), "is not of the form 'NAME' or 'NAME: VALUE'"),
+        ((HTTP, "--graphql", "{a}", "--body", "x"), "--graphql and --body exclude each other"),
+        ((HTTP, "--graphql", "{a}", "--method", "GET"), "--graphql is sent with POST"),
+        ((HTTP, "--graphql", " "), "there is no query"),
+        ((HTTP, "--graphql-variables", "{}"), "--graphql-variables is for --graphql"),
+        ((HTTP, "--graphql", "{a}", "--graphql-variables", "[]"), "`[]` is no JSON object"),
+        ((GRPC, "--graphql", "{a}"), "--graphql is for HTTP"),
         ((HTTP, "--data", "a.csv"), "expected NAME=FILE"),
         ((HTTP, "--data", "env=a.csv"), "expected NAME=FILE"),
         ((HTTP, "--data", "a=b.txt"), "expected a .csv or a .jsonl file"),
