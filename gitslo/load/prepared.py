@@ -138,6 +138,9 @@ def _encoded(found: Method, template: Template[str], examples: Sequence[Mapping[
     variables = template.variables()
     missing = sorted(str(variable) for variable in variables if variable not in examples[0])
     if missing:
+        group, _, name = missing[0].rpartition(".")
+        if group == ENVIRONMENT:
+            raise Refused(Problem(f"the environment variable `{name}` is not set"))
         raise Refused(Problem(f"there is no value for `${{{missing[0]}}}`"))
     tried = examples if any(variable.group not in {"", ENVIRONMENT} for variable in variables) else examples[:1]
     encoded = [found.encode(template.render({each: in_json(row[each]) for each in variables})) for row in tried]

@@ -118,10 +118,16 @@ class Supply:
             Refused: a variable is not.
         """
         columns = {name: feeder.columns for name, feeder in self._feeders.items()}
-        faults = check(text, columns, self._environment)
+        faults = check(text, columns)
         if faults:
             raise Refused(*(Problem(fault.message, hint=fault.hint) for fault in faults))
-        return parse(text)
+        template = parse(text)
+        # Whether it is allowed was looked at before anything was done; what is missing here is its value.
+        unset = [v.name for v in template.variables() if v.group == ENVIRONMENT and v.name not in self._environment]
+        if unset:
+            hint = "a variable that the operator allows must be set where gitslo runs"
+            raise Refused(*(Problem(f"the environment variable `{name}` is not set", hint=hint) for name in unset))
+        return template
 
     def possible(self, variable: Variable) -> tuple[str, ...]:
         """Every value that the environment or the data has for a variable; none for one that is built in."""

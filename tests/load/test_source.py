@@ -186,6 +186,15 @@ def test_the_environment_is_constant():
     assert source.draw().path == "/base/eu/${seq}?a%0D%0AX:%20y"
 
 
+def test_a_variable_without_a_value_is_said_to_be_unset():
+    """Whether it is allowed has been looked at before: what is missing here is its value, and that is what is said."""
+    said = r"endpoint .a.: the path: the environment variable `TENANT` is not set"
+    with pytest.raises(Refused, match=said) as refused:
+        made(Endpoint("a", "GET", "/${env.TENANT}"))
+
+    assert "must be set where gitslo runs" in refused.value.problems[0].hint
+
+
 def test_traces_are_a_share_and_the_others_are_constant():
     """Exactly one request in four has a sampled traceparent, with another id each time; the others are `content`."""
     (source,) = made(Endpoint("a", "GET", "/"), trace=Share(0.25))
