@@ -68,6 +68,8 @@ from gitslo.model.metrics import (
     PodQuery,
     PodResource,
     ScoredObjective,
+    ScoreRecord,
+    ScoreResult,
     Scoring,
 )
 from gitslo.model.operator import Allowed, Ceilings
@@ -205,6 +207,8 @@ __all__ = [
     "Sample",
     "SchemaForm",
     "SchemaSource",
+    "ScoreRecord",
+    "ScoreResult",
     "ScoredObjective",
     "Scoring",
     "Second",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gitslo.model.evidence import Evidence, Finding, PassedLoad, Verdict
+from gitslo.model.metrics import ScoreRecord
 from gitslo.model.pipeline import Cause, ChangeKind, Release
 from gitslo.model.units import CommitId, Seconds
 
@@ -274,6 +275,7 @@ class EnvironmentState:
         delivered: `<source>/<run id>/<release digest>` of the last promotion that settled here: a pass is offered once,
             so a person who moves on from it is not pulled back.
         runs, changes: how many there have been; the next ids.
+        scores: what later scores are compared with, newest last, at most 20.
     """
 
     pipeline: str
@@ -291,3 +293,4 @@ class EnvironmentState:
     delivered: str = ""
     runs: int = 0
     changes: int = 0
+    scores: tuple[ScoreRecord, ...] = field(default=(), metadata={"since": "0.2"})

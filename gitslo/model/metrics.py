@@ -21,6 +21,8 @@ __all__ = [
     "MetricSection",
     "PodQuery",
     "PodResource",
+    "ScoreRecord",
+    "ScoreResult",
     "ScoredObjective",
     "Scoring",
 ]
@@ -225,3 +227,26 @@ class Scoring:
     passes: Share
     warns: Share | None = None
     comparison: Comparison = Comparison()
+
+
+class ScoreResult(StrEnum):
+    """What a score comes to."""
+
+    PASS = "pass"
+    WARNING = "warning"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRecord:
+    """What later scores are compared with.
+
+    Attributes:
+        run: id of the run that was scored.
+        result: of the whole.
+        values: (indicator, value), in the order of the scoring, without those that were not known.
+    """
+
+    run: str
+    result: ScoreResult
+    values: tuple[tuple[str, float], ...]

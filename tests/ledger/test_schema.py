@@ -40,6 +40,7 @@ RECORDS = {
     "releaseValue": model.ReleaseValue,
     "request": model.Request,
     "run": model.Run,
+    "scoreRecord": model.ScoreRecord,
     "seen": model.Seen,
     "subject": model.Subject,
     "tally": model.Tally,
