@@ -18,11 +18,25 @@ from hdrh.histogram import HdrHistogram
 from gitslo.load.ranks import rank_interval
 from gitslo.model import Percentiles, Seconds
 
-__all__ = ["Distribution", "Histogram", "Samples", "add", "microseconds", "needed", "pack", "quantile", "unpack"]
+__all__ = [
+    "Distribution",
+    "Histogram",
+    "Samples",
+    "add",
+    "exactly",
+    "microseconds",
+    "needed",
+    "pack",
+    "quantile",
+    "unpack",
+]
 
 MICROSECONDS = 1e6
 _EXACT_BITS = 11
 """Values below 2**11 us keep every microsecond; above, 11 significant bits: that is what 3 digits mean in HDR."""
+
+_BUCKET_BITS = 7
+"""Seven significant bits: buckets of at most 1.6 %, below 64 us of one microsecond."""
 
 
 def _rounded(value: int, bits: int) -> int:
@@ -87,6 +101,11 @@ class Samples:
         """Round everything there is."""
         self.turn()
         self.round(len(self._waiting))
+
+
+def exactly(samples: Iterable[float]) -> list[int]:
+    """Seconds as microseconds, as exactly as a histogram keeps them; negative noise is 0."""
+    return [_rounded(value, _EXACT_BITS) if value > 0 else 0 for value in microseconds(samples)]
 
 
 def add(whole: dict[int, int], part: Mapping[int, int]) -> None:
@@ -222,3 +241,16 @@ class Histogram:
     def quantile(self, p: float) -> Seconds | None:
         """The value of rank ceil(p * n) in seconds, however few samples there are; None without any."""
         return quantile(self.counts(), p)
+
+    def buckets(self, failed: Histogram) -> tuple[tuple[float, int], ...]:
+        """Few wide ranges, (upper edge in seconds, samples), ascending, empty ones left out.
+
+        Args:
+            failed: of the same samples those that are not wanted.
+        """
+        without, wide = failed.counts(), dict[int, int]()
+        for value, number in self.counts().items():
+            lowest = _rounded(value, _BUCKET_BITS)
+            edge = lowest + (1 << max(0, lowest.bit_length() - _BUCKET_BITS))
+            wide[edge] = wide.get(edge, 0) + max(0, number - without.get(value, 0))
+        return tuple((edge / MICROSECONDS, number) for edge, number in sorted(wide.items()) if number)

@@ -186,6 +186,7 @@ class EndpointEnd:
         errors: kind -> failed requests; the unsent and hindered ones are among them.
         examples: kind -> the first bytes of an answer that failed so.
         response, service, lag, queue: encoded histograms.
+        failed: likewise, of the failed ones among the responses.
     """
 
     requests: int
@@ -197,6 +198,7 @@ class EndpointEnd:
     service: str
     lag: str
     queue: str
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterable, Sequence
 from operator import sub
 
-from gitslo.load.histogram import Histogram, Samples, add, pack
+from gitslo.load.histogram import Histogram, Samples, add, exactly, pack
 from gitslo.load.messages import Counted, EndpointEnd, Finished, Limit
 from gitslo.model import Second, Seconds
 
@@ -174,6 +174,8 @@ class Recorder:
         self.timeout = timeout
         self.errors = 0
         self.kinds: list[dict[str, int]] = [{} for _ in requests]
+        self.failed: list[dict[int, int]] = [{} for _ in requests]
+        """Judged failed requests among the responses, as exactly as a histogram keeps them."""
         self.unsent = [0 for _ in requests]
         self.hindered = [0 for _ in requests]
         self.unsent_total = 0
@@ -231,6 +233,7 @@ class Recorder:
         stands = self.timeout if kind == "timeout" else response
         cell.add_queued((stands, lag, queue))
         self._count(cell, response, kind, own)
+        self._keep_failed(cell, stands, kind)
 
     def never_sent(self, cell: Cell, lag: float, kind: str, *, hindered: bool = False, excused: bool = False) -> None:
         """Count an arrival that could not be sent: it failed, and stands at the time-out.
@@ -249,6 +252,12 @@ class Recorder:
         sink.response.add((self.timeout,))
         sink.lag.add((lag,))
         self._count(cell, self.timeout, kind, 0.0 if excused else NEVER)
+        self._keep_failed(cell, self.timeout, kind)
+
+    def _keep_failed(self, cell: Cell, stands: float, kind: str) -> None:
+        if kind and cell.judged:
+            failed, (key,) = self.failed[cell.endpoint], exactly((stands,))
+            failed[key] = failed.get(key, 0) + 1
 
     def _count(self, cell: Cell, response: float, kind: str, own: float) -> None:
         for index, mark in cell.limits:
@@ -351,4 +360,5 @@ class Recorder:
             service=Histogram.of(service, longest).encoded(),
             lag=Histogram.of(lag, longest).encoded(),
             queue=Histogram.of(queue, longest).encoded(),
+            failed=Histogram.of(self.failed[endpoint], longest).encoded(),
         )

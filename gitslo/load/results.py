@@ -20,6 +20,8 @@ from gitslo.ports import LoadJob, LoadResult, LoadSnapshot, ObjectiveSeconds
 
 __all__ = ["LoadDetail", "Merger"]
 
+_HISTOGRAMS = ("response", "service", "lag", "queue", "failed")
+
 
 class Merger:
     """The running sum of one job.
@@ -179,6 +181,7 @@ class Merger:
             schedule_lag_p99=whole.histograms["lag"].quantile(0.99) or Seconds(0.0),
             histogram=response.encoded() if response.total else "",
             fidelity=Fidelity(open_loop=not self._job.closed),
+            distribution=response.buckets(whole.histograms["failed"]),
         )
 
 
@@ -190,7 +193,7 @@ class _Sum:
         planned = released = achieved = 0.0
         kinds: dict[str, int] = {}
         self.examples: dict[str, bytes] = {}
-        self.histograms = {which: Histogram(longest) for which in ("response", "service", "lag", "queue")}
+        self.histograms = {which: Histogram(longest) for which in _HISTOGRAMS}
         for end in ends:
             parts = [end.endpoints[index] for index in indexes]
             wanted, unsent = sum(part.requests for part in parts), sum(part.unsent for part in parts)
@@ -208,7 +211,9 @@ class _Sum:
                 for kind, example in part.examples:
                     self.examples[kind] = self.examples.get(kind) or example
                 for which, histogram in self.histograms.items():
-                    histogram.add(getattr(part, which))
+                    encoded = getattr(part, which)
+                    if encoded:
+                        histogram.add(encoded)
         self.planned, self.released, self.achieved = map(RatePerSecond, (planned, released, achieved))
         self.errors = tuple(sorted(kinds.items(), key=lambda entry: (-entry[1], entry[0])))
 
