@@ -16,9 +16,10 @@ from gitslo.core.figures import count
 from gitslo.core.gather import course
 from gitslo.core.nearest import nearest
 from gitslo.core.promql import find_selector, parse_selector
-from gitslo.core.query_text import FACTS, render, sql_parameters, times
+from gitslo.core.query_text import FACTS, render, times
 from gitslo.core.query_text import parse as parse_query
 from gitslo.core.remarks import Remark, refused, warned
+from gitslo.core.sql_statement import parse as parse_sql
 from gitslo.core.units import format_duration
 from gitslo.core.windows import Stretch, beside_load, windows
 from gitslo.errors import Refused
@@ -113,7 +114,7 @@ def _doubtful(section: MetricSection, file: str, pointer: str) -> Iterator[Remar
     for role, text in section.queries.items():
         at = f"{pointer}/{_form(section)}" + ("" if role in {"rows", "value", "buckets"} else f"/{role}")
         if section.sql:
-            if section.form is MetricForm.RATIO and not {"start", "end"} <= sql_parameters(text):
+            if section.form is MetricForm.RATIO and not _bounds(text):
                 message = "the statement does not use `:start` and `:end`: every window would count the same rows"
                 yield warned(message, file, at, "count the rows of one window")
             continue
@@ -123,6 +124,12 @@ def _doubtful(section: MetricSection, file: str, pointer: str) -> Iterator[Remar
         if section.form is MetricForm.GAUGE and section.request is None and _is_quotient(text):
             message = "a quotient of rates is no number without traffic, and its samples are no events"
             yield warned(message, file, at, "`ratio` with the two counters counts events, and needs no bounds")
+
+
+def _bounds(statement: str) -> bool:
+    """Whether a statement asks for the rows of one window."""
+    used = parse_sql(statement).parameters
+    return bool(used & {"start", "start_epoch"}) and bool(used & {"end", "end_epoch"})
 
 
 def _is_quotient(text: str) -> bool:
@@ -226,7 +233,7 @@ def lint_environment(plan: Plan, file: str, environment: Environment) -> Iterato
 
 def _variables(section: MetricSection) -> frozenset[str]:
     if section.sql:
-        return frozenset(name for text in section.queries.values() for name in sql_parameters(text))
+        return frozenset(name for text in section.queries.values() for name in parse_sql(text).parameters)
     texts = list(section.queries.values())
     if section.request is not None:
         texts += [section.request.path, section.request.body, *(value for _, value in section.request.headers)]

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from gitslo.core.escape import quiet, short
 from gitslo.core.figures import count, quantity
-from gitslo.model import Change, ChangeKind, Environment, Release, ReleaseValue, Run, Verdict
+from gitslo.core.quantities import parse_amount
+from gitslo.errors import Refused
+from gitslo.model import Change, ChangeKind, Environment, Quantity, Release, ReleaseValue, Run, Verdict
 
 __all__ = [
     "STATUS_LENGTH",
@@ -130,14 +132,14 @@ def status_description(run: Run) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    subject: str
+    about: tuple[str, str, str, Quantity]
     upper: bool
     value: float
     text: str
 
 
-_SENTENCE = re.compile(r"(\S+) ?(<=?|>=?) ?([0-9]+(?:\.[0-9]+)?) ?(%|us|µs|ms|s|m|h|)")
-_UNITS = {"%": 0.01, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_SENTENCE = re.compile(r"(\S+) ?(<=?|>=?) ?([^\s<>=]+)((?: .*)?)")
+"""Subject, operator, limit, and what is said beside it, e.g. ` of last-pass`."""
 
 
 def loosened(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
@@ -147,15 +149,15 @@ def loosened(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
         old: objective sentences before.
         new: objective sentences now. An objective that is gone, or whose limit allows more, was loosened.
     """
-    now: dict[tuple[str, bool], _Limit] = {}
+    now: dict[tuple[str, str, str, Quantity], _Limit] = {}
     for limit in filter(None, map(_parsed, new)):
-        standing = now.get((limit.subject, limit.upper))
+        standing = now.get(limit.about)
         if standing is None or _allows_more(standing, limit):
-            now[limit.subject, limit.upper] = limit
+            now[limit.about] = limit
     said = []
     for text in old:
         before = _parsed(text)
-        after = None if before is None else now.get((before.subject, before.upper))
+        after = None if before is None else now.get(before.about)
         if text in new:
             continue
         if before is None or after is None:
@@ -169,8 +171,12 @@ def _parsed(text: str) -> _Limit | None:
     match = _SENTENCE.fullmatch(text.strip())
     if match is None:
         return None
-    subject, operator, number, unit = match.groups()
-    return _Limit(subject, operator.startswith("<"), float(number) * _UNITS[unit], text)
+    subject, operator, limit, beside = match.groups()
+    try:
+        amount = parse_amount(limit)
+    except Refused:
+        return None
+    return _Limit((subject, operator[0], beside, amount.quantity), operator.startswith("<"), amount.value, text)
 
 
 def _allows_more(one: _Limit, other: _Limit) -> bool:

@@ -101,7 +101,7 @@ def _value(fault: Fault) -> Mistake:
         case "const":
             message = f"expected {_found(fault.limit)}, found {found}"
         case "minItems" | "minProperties":
-            message = f"expected {title} and at least one in it"
+            message = f"expected {title} and at least {'one' if fault.limit == 1 else fault.limit} in it"
         case "maxItems" | "maxProperties":
             message = f"expected {title} and at most {fault.limit} in it, found {len(fault.value)}"
         case "minLength":

@@ -329,6 +329,8 @@ def _read(parse: Callable[[str], T], limit: str, at: int) -> T:
 
 
 def _share_limit(limit: str, at: int, what: str) -> float:
+    if is_number(limit) and 0 < Decimal(limit) < 1:
+        raise NoObjective(at, f"expected a percentage, found `{limit}`", f"as one it is `{_per_cent(limit)}`")
     share = _read(parse_share, limit, at)
     if share <= 0:
         hint = "no finite number of requests proves that none ever fails; name what you can live with, e.g. `0.1%`"
@@ -336,6 +338,10 @@ def _share_limit(limit: str, at: int, what: str) -> float:
     if share >= 1:
         raise NoObjective(at, f"{what} of 100% cannot be broken", _EXAMPLE)
     return share
+
+
+def _per_cent(number: str) -> str:
+    return format_share(Share(float(number)))
 
 
 def _latency_limit(limit: str, at: int, timeout: Seconds) -> float:
@@ -357,7 +363,10 @@ def _factor(limit: str, at: int) -> float:
     """How much of the baseline: 1.2 for `120%`."""
     amount = _read(parse_amount, limit, at)
     if amount.quantity is not Quantity.SHARE:
-        hint = f"did you mean `{limit}%`?" if is_number(limit) else "`120%` allows a fifth more"
+        hint = "`120%` allows a fifth more"
+        if is_number(limit):
+            times = Decimal(limit) <= 10  # noqa: PLR2004 - hardly per cent
+            hint = f"did you mean `{_per_cent(limit) if times else limit + '%'}`?"
         raise NoObjective(at, f"expected a percentage of the baseline such as `120%`, found `{limit}`", hint)
     if not 0 < amount.value <= _LARGEST_FACTOR:
         raise NoObjective(at, f"expected a percentage above 0% and up to {format_share(Share(_LARGEST_FACTOR))}")

@@ -15,7 +15,9 @@ from gitslo.core.document import Field
 from gitslo.core.jsonpath import search
 from gitslo.core.mistakes import words
 from gitslo.core.quantities import KINDS, Amount, parse_amount
-from gitslo.core.query_text import check, check_sql, stand_in
+from gitslo.core.query_text import check, stand_in
+from gitslo.core.sql_statement import SqlFault
+from gitslo.core.sql_statement import faults as sql_faults
 from gitslo.core.template import TemplateFault
 from gitslo.core.units import parse_duration
 from gitslo.model import (
@@ -67,7 +69,7 @@ def parse_metrics(root: Field, loads: Collection[str]) -> tuple[ReadMetric, ...]
     for name, field in metrics.fields() if metrics is not None else ():
         if name in loads:
             field.add(f"a load is named `{name}`, too: objectives could not tell them apart", on_key=True)
-        if field.sound:
+        elif field.sound:
             found.append(_metric(name, field))
     return tuple(found)
 
@@ -116,23 +118,18 @@ def _queries(field: Field) -> tuple[MetricForm, dict[str, str], bool]:
 
 
 def _query(field: Field) -> str:
-    _not_blank(field)
+    if not field.text.strip():
+        field.add("expected a query, found nothing")
     _told(field, check(field.text))
     return field.text
 
 
 def _statement(field: Field) -> str:
-    _not_blank(field)
-    _told(field, check_sql(field.text))
+    _told(field, sql_faults(field.text))
     return field.text
 
 
-def _not_blank(field: Field) -> None:
-    if not field.text.strip():
-        field.add("expected a query, found nothing")
-
-
-def _told(field: Field, faults: Collection[TemplateFault]) -> None:
+def _told(field: Field, faults: Collection[TemplateFault | SqlFault]) -> None:
     for fault in faults:
         field.add_inside(fault.offset, fault.message, fault.hint)
 

@@ -112,14 +112,16 @@ def _indicator(of: Field, known: Known) -> Subject | None:
     if re.search(r"[\s<>=!]", of.text):
         of.add(f"expected an indicator's name, found `{of.text}`", "e.g. `browse.latency.p95`")
         return None
+    subject: Subject | None
     try:
         subject = parse_subject(of.text, 0, known)
     except NoObjective as error:
-        section = known.metrics.get(of.text)
-        if section is not None and section.form is MetricForm.HISTOGRAM:
-            of.add(f"`{of.text}` is a histogram and no single number", "score a gauge that is its quantile")
-        else:
+        if not _is_histogram(of.text, known):
             of.add_inside(error.offset, error.message, error.hint)
+            return None
+        subject = None
+    if subject is None or _is_histogram(of.text, known):
+        of.add(f"`{of.text}` is a histogram's and no single number", "score a gauge that is its quantile")
         return None
     if subject.metric is Metric.QUANTILE:
         of.add("a score is about a ratio or a gauge as a whole", f"`{of.text.partition('.')[0]}` is a gauge's mean")
@@ -128,6 +130,11 @@ def _indicator(of: Field, known: Known) -> Subject | None:
         of.add(f"no summary has this percentile: `{of.text}`", "p50, p90, p95, p99 or p99.9")
         return None
     return subject
+
+
+def _is_histogram(indicator: str, known: Known) -> bool:
+    section = known.metrics.get(indicator.partition(".")[0])
+    return section is not None and section.form is MetricForm.HISTOGRAM
 
 
 def _scored(item: Field, indicator: str, subject: Subject, known: Known) -> ScoredObjective:

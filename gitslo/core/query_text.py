@@ -6,14 +6,13 @@
     ${start_rfc3339} ${end_rfc3339}                     likewise as RFC 3339 in UTC
     ${window}                                           its length in seconds
 
-Called by the plan's parser (`check`, `check_sql`), by `gitslo check` and by the adapters of metric sources (`times`,
-`render`). A literal `${` is written `$${`, as in every other template of a plan. SQL has bound parameters instead,
-`:start :end :revision :environment`: there no value can ever become part of the statement. Pure.
+Called by the plan's parser (`check`), by `gitslo check` and by the adapters of metric sources (`times`, `render`). A
+literal `${` is written `$${`, as in every other template of a plan. SQL has bound parameters instead
+(`gitslo.core.sql_statement`): there no value can ever become part of the statement. Pure.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
@@ -23,13 +22,10 @@ from gitslo.errors import Problem, Refused
 
 __all__ = [
     "FACTS",
-    "SQL_PARAMETERS",
     "TIMES",
     "check",
-    "check_sql",
     "parse",
     "render",
-    "sql_parameters",
     "stand_in",
     "times",
 ]
@@ -38,13 +34,8 @@ FACTS = ("environment", "service", "stage", "revision")
 """Variables whose values `MetricQuestion.variables` has."""
 TIMES = ("start", "end", "start_ms", "end_ms", "start_rfc3339", "end_rfc3339", "window")
 """Variables that the window has; see `times`."""
-SQL_PARAMETERS = ("start", "end", "revision", "environment")
-"""What is bound in SQL; times as a timestamp of the database's own kind."""
 
 _NAMES = frozenset({*FACTS, *TIMES})
-_OPENING = re.compile(r"\$\{([^{}\r\n]*)\}?")
-_BOUND = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
-"""As SQLAlchemy finds them: neither `::type` nor `12:30`, and `\\:` is a colon."""
 _MILLISECONDS = 1000
 
 
@@ -136,32 +127,3 @@ def _rfc3339(milliseconds: int) -> str:
     whole, rest = divmod(milliseconds, _MILLISECONDS)
     text = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
-
-
-# --------------------------------------------------------------------------- SQL
-
-
-def check_sql(text: str) -> tuple[TemplateFault, ...]:
-    """Everything that is wrong with a statement's parameters, in the order of the text."""
-    faults = [_instead(match) for match in _OPENING.finditer(text)]
-    for match in _BOUND.finditer(text):
-        if match[1] not in SQL_PARAMETERS:
-            hint = nearest(match[1], SQL_PARAMETERS)
-            if not hint.startswith("did"):
-                hint = f"there is {_bound()}; a colon that is none is written `\\:`"
-            faults.append(TemplateFault(match.start(), f"there is no parameter `:{match[1]}`", hint))
-    return tuple(sorted(faults, key=lambda fault: fault.offset))
-
-
-def _instead(match: re.Match[str]) -> TemplateFault:
-    hint = f"write `:{match[1]}`" if match[1] in SQL_PARAMETERS else f"there is {_bound()}"
-    return TemplateFault(match.start(), "SQL has bound parameters instead of `${...}`", hint)
-
-
-def _bound() -> str:
-    return ", ".join(f"`:{name}`" for name in SQL_PARAMETERS)
-
-
-def sql_parameters(text: str) -> frozenset[str]:
-    """The parameters that a statement uses."""
-    return frozenset(_BOUND.findall(text))

@@ -39,9 +39,7 @@ gitslo.yaml:19:48: /promote/0/in/prod/pin: digest pinning (`pin`): not in this v
 """,
     "slo.yaml": "",
     "slo-grpc.yaml": "",
-    "operator.yaml": """\
-operator.yaml:8:13: /repositories/0/forge/gitea: the Gitea forge: not in this version
-""",
+    "operator.yaml": "",
 }
 KINDS = {"gitslo.yaml": "pipeline", "slo.yaml": "plan", "slo-grpc.yaml": "plan", "operator.yaml": "operator"}
 
@@ -54,9 +52,6 @@ def test_the_target_language_is_understood(name: str) -> None:
 
 REPLACED = {
     "gitslo.yaml": [('{argocd: {application: "{service}-{stage}"}}', "process"), (", pin: digest", "")],
-    "operator.yaml": [
-        ("{gitea: {url: https://git.example.com, token: {env: FORGE_TOKEN}}}", "local"),
-    ],
 }
 
 

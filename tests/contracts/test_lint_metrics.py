@@ -279,6 +279,7 @@ def test_of_other_packages_kinds_nothing_is_known() -> None:
     "metric",
     [
         "{source: prom, gauge: 'x{a=\"${service}\"}'}",
+        "{source: db, gauge_sql: 'select 1 where s = :service'}",
         "{source: api, gauge: x, request: {get: '/${service}'}}",
         "{source: cluster, pods: {selector: 'app=${service}', namespace: x, resource: cpu}}",
     ],

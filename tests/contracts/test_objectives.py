@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitslo.core.objectives import Known, NoObjective, Terms, parse_objective
@@ -240,21 +241,58 @@ def test_the_place_is_exact(sentence: str, offset: int) -> None:
     assert (offset, True) == (error.value.offset, bool(error.value.message))
 
 
+WORDS = [
+    "browse",
+    "lost",
+    "cpu",
+    "load",
+    "queue",
+    "db",
+    ".",
+    "errors",
+    "latency",
+    "p95",
+    "<",
+    " ",
+    "1%",
+    "pay",
+    "1s",
+    "5",
+]
+TERMS = [
+    Terms(),
+    THRESHOLD,
+    Terms(baseline=LAST),
+    Terms(baseline=Baseline(BaselineForm.TARGET, "old")),
+    Terms(unit=JudgedUnit.SECONDS),
+    Terms(unit=JudgedUnit.SECONDS, allow=Share(0.2)),
+]
+
+
 @given(
     st.one_of(
         st.text(max_size=40),
-        st.lists(st.sampled_from(["browse", ".", "errors", "latency", "p95", "<", " ", "1%", "pay", "1s", "of"])).map(
-            "".join
-        ),
-    )
+        st.lists(st.sampled_from([*WORDS, "of", " of baseline", "512MiB", "-2", "150%"])).map("".join),
+        st.tuples(
+            st.sampled_from(
+                ["browse.errors", "one.latency.p99", "lost", "cpu", "load.p50", "queue", "queue.p9", "db.p99.9"]
+            ),
+            st.sampled_from(["<", " < ", "  <"]),
+            st.sampled_from(["1%", "0.5%", "99%", "250ms", "1m30s", "5", "-2.5", "64KiB", "0.7"]),
+            st.sampled_from(["", " ", " of baseline"]),
+        ).map("".join),
+    ),
+    st.sampled_from(TERMS),
 )
-def test_any_text_is_an_objective_or_none(sentence: str) -> None:
-    """No other exception; and the text of an objective is itself an objective, the same one."""
+@settings(derandomize=True, database=None, deadline=None, max_examples=500)
+def test_any_text_is_an_objective_or_none(sentence: str, terms: Terms) -> None:
+    """No other exception; and the text of an objective, without what stands beside it, is the same objective again."""
     try:
-        objective = parse_objective(sentence, Role.REPORT, KNOWN)
+        objective = parse_objective(sentence, Role.REPORT, KNOWN, terms)
     except NoObjective as error:
         again = None
         assert 0 <= error.offset <= len(sentence)  # noqa: PT017 - both outcomes are right, each has its rule
     else:
-        again = parse_objective(objective.text, Role.REPORT, KNOWN)
+        text = re.sub(r" of (last-pass|target:old)$", " of baseline", objective.text)
+        again = parse_objective(re.sub(r" (at the end|in all but .*)$", "", text), Role.REPORT, KNOWN, terms)
         assert objective == again

@@ -327,6 +327,16 @@ def test_a_value_that_was_not_there_came_from_nothing() -> None:
         (("a.rate > 10",), ("a.rate > 9",), ('The limit "a.rate > 10" was loosened to "a.rate > 9".',)),
         (("a.rate > 10",), ("a.rate >= 11",), ()),
         (("a.rate > 10",), ("a.rate < 10",), ('The objective "a.rate > 10" was removed.',)),
+        (("q.p95 < 512MiB",), ("q.p95 < 1GiB",), ('The limit "q.p95 < 512MiB" was loosened to "q.p95 < 1GiB".',)),
+        (("q.p95 < -2",), ("q.p95 < -3",), ()),
+        (("q.p95 < 2",), ("q.p95 < 1s",), ('The objective "q.p95 < 2" was removed.',)),
+        (("a.latency.p95 < 1m30s",), ("a.latency.p95 < 90s",), ()),
+        (("a.errors < 1%",), ("a.errors < 1% at the end",), ('The objective "a.errors < 1%" was removed.',)),
+        (
+            ("a.errors < 120% of last-pass",),
+            ("a.errors < 150% of last-pass", "a.errors < 1%"),
+            ('The limit "a.errors < 120% of last-pass" was loosened to "a.errors < 150% of last-pass".',),
+        ),
         (("anything at all",), ("something else",), ('The objective "anything at all" was removed.',)),
     ],
 )
