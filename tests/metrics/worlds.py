@@ -6,18 +6,29 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from gitslo.config import parse_sources_file
 from gitslo.errors import Refused, Retry
-from gitslo.model import Allowed, MetricForm, MetricRequest, MetricSection, Seconds
+from gitslo.model import (
+    Across,
+    Allowed,
+    MetricForm,
+    MetricRequest,
+    MetricSection,
+    PodQuery,
+    PodResource,
+    Seconds,
+)
 from gitslo.ports import MetricAnswer, MetricQuestion, MetricSource, WindowCounts
 from gitslo.testing.fake_metrics import FakeMetricSource
 from gitslo.testing.metrics_contract import OBLIGATIONS, Lie, Outcome
 from gitslo.wiring_run import metric_sources
 from tests.metrics.lying_server import Answer, Asked, lying_server
 from tests.metrics.prometheus_server import History, fetch, history, prometheus
+from tests.required import required
 
 __all__ = ["CANARY", "START", "WINDOWS", "WORLDS", "HttpWorld", "Servers", "source_of"]
 
@@ -45,6 +56,7 @@ class Servers:
     def prometheus(self, component: str, series: History) -> str:
         """The URL of one over a history."""
         if component not in self._running:
+            required(component)
             folder = self._folder / component
             folder.mkdir()
             data = history(folder, {"shop": "unknown"}, series)
@@ -291,6 +303,62 @@ class PresetWorld(HttpWorld):
         return None if lie is Lie.STALE else lambda body: changed(body, change)
 
 
+class KubernetesWorld(HttpWorld):
+    """The API server's answers about three pods, played; it has one measurement, made after the last window."""
+
+    text = "kubernetes: {server: 'URL', token: {file: TOKEN}}"
+    question = MetricQuestion(
+        MetricSection(
+            "m",
+            "it",
+            MetricForm.GAUGE,
+            {},
+            pods=PodQuery("app=checkout,stage=${stage}", "shop", PodResource.CPU, "limit", Across.MAX),
+        ),
+        WINDOWS,
+        variables={"stage": "dev"},
+    )
+    truth = MetricAnswer((None, None, None, 0.5), ("the Metrics Server keeps no earlier measurements",))
+
+    def honest(self, asked: Asked) -> Answer:
+        url = urlsplit(asked.path)
+        given = parse_qs(url.query)["labelSelector"]
+        assert (["app=checkout,stage=dev"], f"Bearer {CANARY}") == (given, asked.headers["authorization"])
+        names = ("checkout-a", "checkout-b")
+        if url.path == "/api/v1/namespaces/shop/pods":
+            limits = {"resources": {"limits": {"cpu": "400m", "memory": "128Mi"}}}
+            spec = {"containers": [{"name": "app", **limits}], "initContainers": [{"name": "migrate"}]}
+            pods = [{"metadata": {"name": name}, "spec": spec, "status": {"phase": "Running"}} for name in names]
+            done = {"metadata": {"name": "checkout-old"}, "spec": spec, "status": {"phase": "Succeeded"}}
+            return Answer(200, json.dumps({"kind": "PodList", "items": [*pods, done]}).encode())
+        assert url.path == "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods"
+        stamp = datetime.fromtimestamp(WINDOWS[-1][1] + 3, UTC).isoformat().replace("+00:00", "Z")
+        used = {
+            name: [{"name": "app", "usage": {"cpu": cpu, "memory": "10Mi"}}]
+            for name, cpu in zip(names, ("200m", "100000000n"), strict=True)
+        }
+        items = [
+            {"metadata": {"name": name}, "timestamp": stamp, "window": "15s", "containers": containers}
+            for name, containers in used.items()
+        ]
+        return Answer(200, json.dumps({"kind": "PodMetricsList", "items": items}).encode())
+
+    def twist(self, lie: Lie) -> Callable[[bytes], bytes] | None:
+        def change(document: dict) -> None:
+            measured = [each for each in document["items"] if "timestamp" in each]
+            match lie:
+                case Lie.EMPTY:
+                    document["items"] = []
+                case Lie.NO_NUMBER:
+                    for each in measured:
+                        each["containers"][0]["usage"]["cpu"] = "NaN"
+                case Lie.STALE:
+                    for each in measured:
+                        each["timestamp"] = "2020-01-01T00:00:00Z"
+
+        return None if lie is Lie.PARTIAL else lambda body: changed(body, change)
+
+
 WORLDS = {
     "fake": FakeWorld,
     "prometheus-2-ratio": PrometheusWorld,
@@ -298,4 +366,5 @@ WORLDS = {
     "prometheus-3-histogram": Prometheus3World,
     "rest": RestWorld,
     "preset": PresetWorld,
+    "kubernetes": KubernetesWorld,
 }
