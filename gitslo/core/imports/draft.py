@@ -105,7 +105,7 @@ class Draft:
             shown = url or "https://..."
             inside = f"{{preset: {kind}, url: {shown}}}" if kind in _PRESETS else f"{{{kind}: {shown}}}"
             if kind == "sql":
-                inside = "{sql: {dsn: ...}}"
+                inside = "{sql: {dsn: {env: NAME}}}"
             self._sources[name] = SourceNeed(name, f"sources:\n  {name}: {inside}", at.place)
         return name
 

@@ -6,7 +6,7 @@ Called through `gitslo.core.imports`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitslo.core.imports.argo import import_argo, is_argo
 from gitslo.core.imports.draft import Draft
@@ -14,8 +14,9 @@ from gitslo.core.imports.flagger import import_flagger, is_flagger
 from gitslo.core.imports.iter8 import import_iter8, is_iter8
 from gitslo.core.imports.keptn import import_keptn, is_keptn
 from gitslo.core.imports.openslo import import_openslo, is_openslo
-from gitslo.core.imports.reading import Cell, read_files
-from gitslo.core.imports.result import Imported, Options
+from gitslo.core.imports.reading import Cell, Files, read_files
+from gitslo.core.imports.result import Imported, Note, Options
+from gitslo.core.parse_plan import parse_plan
 from gitslo.errors import Problem, Refused
 
 __all__ = ["FORMATS", "import_files"]
@@ -60,7 +61,28 @@ def import_files(name: str, files: tuple[tuple[str, bytes], ...], options: Optio
             _elsewhere(name, document)
     draft = Draft(name, read, options)
     form.read(draft)
-    return draft.finish()
+    return _accepted(draft.finish(), read)
+
+
+def _accepted(imported: Imported, read: Files) -> Imported:
+    """The import; refused where its plan is none after all, such as for a query that is too long."""
+    if not imported.plan:
+        return imported
+    try:
+        parse_plan(imported.plan.encode(), file="the plan", read_file=_no_file)
+    except Refused as refused:
+        lines = imported.plan.splitlines()
+        why = tuple(
+            Note(read.start, f"`{lines[(problem.line or 1) - 1].strip()}`", problem.message, problem.hint)
+            for problem in refused.problems
+        )
+        return replace(imported, plan="", refused=why)
+    return imported
+
+
+def _no_file(path: str) -> bytes:
+    """Nothing stands beside a plan that is being written."""
+    raise Refused(Problem("there is no such file", path))
 
 
 def _elsewhere(name: str, document: Cell) -> None:

@@ -22,7 +22,7 @@ from gitslo.model.units import Seconds
 
 __all__ = ["Limit", "add_limits", "read_limits", "timeouts"]
 
-_NAME = re.compile(r"(?:(?P<prefix>(?:http|grpc)(?:-[^/]+)?)/)?(?P<metric>.+)")
+_NAME = re.compile(r"(?:(?P<prefix>(?:http|grpc)(?:-[^/]+)?)/)?(?P<metric>.*)", re.DOTALL)
 _BUILT_IN = re.compile(r"built-in/(http|grpc)-(.+)")
 _PERCENTILE = re.compile(r"latency[-/]p'?([0-9]{1,2}(?:\.[0-9]+)?)'?")
 _NO_BOUND = {

@@ -141,25 +141,35 @@ def _objective(
     passes = _groups(draft, cell.get("pass"))
     warns = _groups(draft, cell.get("warning"))
     _lint(draft, sli, passes, warns)
-    weight, key, shown = cell.get("weight"), cell.get("key_sli"), cell.get("displayName")
+    standing = _standing(draft, cell, scored=bool(passes))
+    shown = cell.get("displayName")
     indicator = indicator_of(draft, sli, queries.get(sli.text), filters, loads, used)
     if indicator is None:
         return
-    more: list[tuple[str, Written]] = []
-    if shown is not None:
-        more.append(("name", shown.text))
-    elif indicator.name != sli.text:
-        more.append(("name", sli.text))
-    if warns and passes:
-        more.append(("warning", _rows(warns, indicator)))
-    elif warns:
+    name = shown.text if shown is not None else sli.text
+    named: tuple[tuple[str, Written], ...] = (("name", name),) if name != indicator.name else ()
+    if warns and not passes:
         draft.note(cell, "a warning without `pass`: Keptn only shows such an indicator", what="`warning`")
+    warning: tuple[tuple[str, Written], ...] = (("warning", _rows(warns, indicator)),) if warns and passes else ()
+    criteria = (tuple(indicator.criterion(each) for each in group) for group in passes)
+    draft.scored(indicator.name, criteria, sli, (*named, *warning, *standing))
+
+
+def _standing(draft: Draft, cell: Cell, *, scored: bool) -> tuple[tuple[str, Written], ...]:
+    """How much an indicator counts; one that is only shown counts nothing."""
+    weight, key = cell.get("weight"), cell.get("key_sli")
+    if not scored:
+        for each in (weight, key):
+            if each is not None:
+                draft.note(each, "an indicator without `pass` is only shown, and has no weight", "nothing is lost")
+        return ()
+    found: list[tuple[str, Written]] = []
     number = weight.number if weight is not None else None
-    if number is not None and number not in {0, 1}:
-        more.append(("weight", Word(str(int(number)))))
+    if number is not None and int(number) > 1:
+        found.append(("weight", Word(str(int(number)))))
     if key is not None and key.true:
-        more.append(("key", Word("true")))
-    draft.scored(indicator.name, (tuple(indicator.criterion(each) for each in group) for group in passes), sli, more)
+        found.append(("key", Word("true")))
+    return tuple(found)
 
 
 def _rows(groups: tuple[Group, ...], indicator: Indicator) -> Rows:
@@ -212,8 +222,8 @@ def _add_analysis(draft: Draft, analysis: Analysis) -> None:
         more: list[tuple[str, Written]] = []
         if each.warns:
             more.append(("warning", Rows(tuple(Rows(group) for group in each.warns))))
-        if each.weight != 1:
+        if each.weight > 1 and each.passes:
             more.append(("weight", Word(str(each.weight))))
-        if each.key:
+        if each.key and each.passes:
             more.append(("key", Word("true")))
         draft.scored(each.indicator, each.passes, each.cell, more)

@@ -86,7 +86,9 @@ def indicator_of(
         draft.leave_out(query, why, "write a query of another source for it")
         return None
     text = filled(draft, query, filters, used)
-    if text is None:
+    if not text:
+        if text is not None:
+            draft.leave_out(query, "the query is empty, so the indicator is left out")
         return None
     expression = parse(text)
     lint_promql(draft, query, expression)
@@ -147,6 +149,7 @@ def _of_load(draft: Draft, sli: Cell, load: str | None) -> Indicator | None:
         return Indicator(f"{load}.errors", Decimal(100))
     why = "no sli.yaml was given that has a query for it"
     todo = "give the sli.yaml, or --target NAME=URL to measure latency and errors by a load"
-    draft.find(Rule.NOT_PRODUCED, sli, why, todo if load is None else "give the sli.yaml")
-    draft.leave_out(sli, "left out: nothing measures it")
+    todo = todo if load is None else "give the sli.yaml"
+    draft.find(Rule.NOT_PRODUCED, sli, why, todo)
+    draft.leave_out(sli, "left out: nothing measures it", todo)
     return None

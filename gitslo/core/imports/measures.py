@@ -151,7 +151,11 @@ def add_quantile(
 
 
 def add_gauge(draft: Draft, query: Query, bound: Bound, between: tuple[str, str] | None = None) -> str:
-    """Add a number that is only looked at as a whole; the metric's name."""
+    """Add a number that is only looked at as a whole; the metric's name, empty where none is written."""
+    if not query.text.strip() or (between is not None and bound.operator in _UPPER and bound.value >= 1):
+        empty = "the query is empty" if not query.text.strip() else "a limit of 100 % can never be broken"
+        draft.leave_out(query.cell, f"{empty}; it is left out")
+        return ""
     parts = [Entry("source", query.source), Entry("gauge", one_line(query.text)), *query.more]
     if query.every is not None:
         parts.append(Entry("every", duration(query.every)))

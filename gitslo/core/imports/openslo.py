@@ -251,4 +251,4 @@ def _sloth_sli(draft: Draft, goal: Goal, slo: Cell) -> None:
 
 def windows(text: str) -> str:
     """Sloth's placeholder for a window becomes the plan's."""
-    return re.sub(r"\{\{-?\s*\.window\s*-?\}\}", "${window}s", text)
+    return re.sub(r"\{\{-?\s*\.window\s*-?\}\}", "${window}s", text.replace("${", "$${"))

@@ -79,7 +79,7 @@ def read_measure(sources: Sources, cell: Cell) -> Measure | None:
         document.take()
     default = reference.text if reference is not None and document is not None else ""
     name = draft.source(kind, said, url, default)
-    text = re.sub(r"\{\{-?\s*\.window\s*-?\}\}", "${window}s", query.text)
+    text = re.sub(r"\{\{-?\s*\.window\s*-?\}\}", "${window}s", query.text.replace("${", "$${"))
     if kind == "sql":
         text = re.sub(r":(date_from|date_to)\b", lambda match: _PERIOD[match[1]], text)
         spec.take()

@@ -154,17 +154,21 @@ class Cell:
         return Cell(node, self.file, key, (*self.path, name), self._read)
 
 
+_LEAST, _MOST = Decimal("1e-12"), Decimal("1e15")
+"""Sizes of a number; what is smaller or larger would only end in another unit's overflow."""
 _SHOWN = 60
 """Characters of a value that are repeated in a message."""
 
 
 def number_of(text: str) -> Decimal | None:
-    """A finite number, or None."""
+    """A number such as people write in these files, or None."""
     try:
         value = Decimal(text.strip())
     except InvalidOperation:
         return None
-    return value if value.is_finite() else None
+    if not value.is_finite() or (value and not _LEAST <= abs(value) <= _MOST):
+        return None
+    return value
 
 
 @dataclass(frozen=True, slots=True)
