@@ -34,17 +34,22 @@ def status(config: Path, repository: str | None, as_json: bool) -> None:
     Example: gitslo status --config operator.yaml
     """
     from gitslo.cli.chosen import repository_of, sight_of
+    from gitslo.cli.forge import forge_document, forge_lines
     from gitslo.cli.standing import COLUMNS, of_sight, words
     from gitslo.cli.style import table
 
-    name = repository_of(config, repository).name
+    chosen = repository_of(config, repository)
+    name = chosen.name
     sight = sight_of(config, repository)
+    forge = forge_document(chosen, sight.repository)
     problems = {environment.name: text for environment in sight.environments if (text := _problem(sight, environment))}
     document = of_sight(sight, name, problems, {})
     if as_json:
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps({**document, "forge": forge}, indent=2))
         return
     click.echo(f"{name} at {sight.revision[:12]}; pushes are {_atomicity(sight.repository.atomic)}")
+    for line in forge_lines(forge):
+        click.echo(line)
     table(COLUMNS, [tuple(row) for row in words([document])])
     for problem in document["problems"]:
         click.echo(problem, err=True)

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gitslo.core.baselines import loads_of_pass
 from gitslo.core.escape import quiet
 from gitslo.core.steps import (
     Attempted,
@@ -314,6 +315,7 @@ def _passed(o: Observation, state: EnvironmentState, run: Run) -> EnvironmentSta
         fingerprint=run.fingerprint,
         withdrawn=False,
         limits=limits,
+        loads=loads_of_pass(o.head.plan, run.evidence) if o.head.subject.plan == run.subject.plan else (),
     )
     different = earlier is not None and earlier.subject.tree != run.subject.tree and not earlier.withdrawn
     return replace(state, last_pass=passed, previous_pass=earlier if different else state.previous_pass)
@@ -521,15 +523,21 @@ def _publish(o: Observation) -> Step | None:
         return PushChange(change, direct=False)
     pull = o.proposal.pull_request
     opened = f"opened/{change.id}/{change.commit}"
-    if pull is None or (pull.state is PullRequestState.OPEN and opened not in o.told):
+    # Closed, and no person said no: its branch had gone for a while, and with it the pull request.
+    if pull is None or pull.state is PullRequestState.CLOSED or opened not in o.told:
         return OpenPullRequest(change, opened)
     step = _status(o, change.commit, StatusState.SUCCESS, _permission(change))
     if step is not None:
         return step
-    auto = o.environment.write.of(change.kind).merge is MergeMode.AUTO and change.undone_by_people <= 1
-    if auto and pull.state is PullRequestState.OPEN and pull.head_commit == change.commit and not _judging(o):
+    open_there = pull.state is PullRequestState.OPEN and pull.head_commit == change.commit
+    if _merges(o, change) and open_there and not pull.blocked and not _judging(o):
         return MergePullRequest(change, pull.number)
     return None
+
+
+def _merges(o: Observation, change: Change) -> bool:
+    """Whether it is for us to merge a change."""
+    return o.environment.write.of(change.kind).merge is MergeMode.AUTO and change.undone_by_people <= 1
 
 
 def _clear_up(o: Observation) -> Step | None:
@@ -847,9 +855,9 @@ def _stay(o: Observation) -> Stay:
     if change is not None:
         pull = o.proposal.pull_request
         what = f"pull request {pull.number}" if pull is not None else f"change {change.id}"
-        return Stay(
-            f"{what} ({change.kind} {_arrow(change.from_release, change.to_release)}) waits for a person's merge"
-        )
+        what += f" ({change.kind} {_arrow(change.from_release, change.to_release)})"
+        blocked = pull.blocked if pull is not None and _merges(o, change) and not _foreign(o, change) else ""
+        return Stay(f"{what} is not merged yet: {blocked}" if blocked else f"{what} waits for a person's merge")
     if _wanted(o) is not None:
         return Stay("the branch for its pull request holds somebody else's commit; delete it to go on")
     wake = _due_in(o)

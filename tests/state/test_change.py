@@ -290,6 +290,36 @@ def test_rule_7_closed_by_a_person_is_a_no_to_the_release():
     )
 
 
+def test_rule_7_a_pull_request_that_went_with_its_branch_is_opened_again():
+    """Nobody said no: the branch is published again, and a new pull request opened."""
+    world = World(candidate="v2", env=environment(merge=MergeMode.MANUAL))
+    world.judged(Verdict.PASS)
+
+    world.pulls[0] = replace(world.pulls[0], state=PullRequestState.CLOSED, closed_by_us=True)
+    world.tip = None
+    world.settle()
+
+    assert [PullRequestState.CLOSED, PullRequestState.OPEN] == [pull.state for pull in world.pulls]
+    assert (ChangeState.PROPOSED, 1) == (world.state.change.state, world.state.changes)
+
+
+def test_rule_7_what_the_forge_blocks_is_not_merged_and_says_why():
+    """A missing approval is waited for; once nothing is known against it any more, it is merged."""
+    world = World(candidate="v2", env=environment(merge=MergeMode.MANUAL))
+    world.judged(Verdict.PASS)
+    world.env = environment(merge=MergeMode.AUTO)
+    world.pulls[0] = replace(world.pulls[0], blocked="it does not have enough approvals")
+    stay = world.step()
+    merged = list(world.merges)
+    world.pulls[0] = replace(world.pulls[0], blocked="")
+    world.settle()
+
+    assert (
+        "pull request 1 (promote app:v1 -> app:v2) is not merged yet: it does not have enough approvals" == stay.reason
+    )
+    assert ([], ["v2"]) == (merged, world.merges)
+
+
 def test_rule_7_a_foreign_commit_stops_automatic_merging():
     """It stays open with one comment, and is never merged by us."""
     world = World(candidate="v2", env=environment(merge=MergeMode.MANUAL))

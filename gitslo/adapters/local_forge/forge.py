@@ -72,7 +72,8 @@ class LocalForge:
 
     def capabilities(self) -> Capabilities:
         """Everything: the refs are ours."""
-        return Capabilities(expected_head_merge=True, statuses=True, comments=True)
+        name = f"local: pull requests in refs of the repository, as {self._us.name}"
+        return Capabilities(expected_head_merge=True, statuses=True, comments=True, name=name, merges=("merge",))
 
     # ----------------------------------------------------------------- reading
 
