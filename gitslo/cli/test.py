@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import click
 
 from gitslo.core.addresses import parse_host_port
+from gitslo.core.bounds import targets_used
 from gitslo.core.evidence_file import EVIDENCE_CAP, EvidenceFile, decode, encode
 from gitslo.core.formats import Format, TestResult, render
 from gitslo.errors import GitsloError, Problem, Refused
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from gitslo.ports import MetricSource, TargetAccess
     from gitslo.run import Stop, Tell
 
-__all__ = ["exit_code", "test"]
+__all__ = ["exit_code", "read_plan", "test"]
 
 _SCHEMES = {
     "http": (TargetScheme.HTTP, False, 80),
@@ -143,7 +144,7 @@ def test(
     if as_json and how not in (None, Format.JSON.value):
         raise click.UsageError(f"--json and --format {how} exclude each other")
     form = Format.JSON if as_json else Format(how or Format.TEXT.value)
-    plan = _plan(file)
+    plan = read_plan(file)
     plan, hosts = _with_targets(plan, targets, str(file))
     allowed = Allowed(
         targets=hosts, variables=tuple(variable(name, "--env") for name in variables), insecure_tls=insecure
@@ -171,7 +172,8 @@ def _painted(text: str, form: Format) -> str:
 # --------------------------------------------------------------------------- plan and targets
 
 
-def _plan(file: Path) -> Plan:
+def read_plan(file: Path) -> Plan:
+    """The plan in a file of this machine; the files that it names lie beside it."""
     from gitslo.adapters.directory import DirectoryView
     from gitslo.core.parse_plan import parse_plan
 
@@ -197,8 +199,7 @@ def _with_targets(plan: Plan, given: tuple[str, ...], file: str) -> tuple[Plan, 
                 Problem(f"--target {name}: the plan has no such target", file=file, hint=_nearest(name, plan))
             )
         urls[name] = url
-    used = dict.fromkeys([*(check.target for check in plan.readiness), *(load.target for load in plan.load)])
-    missing = [name for name in used if name not in urls]
+    missing = [name for name in targets_used(plan) if name not in urls]
     if missing:
         raise Refused(
             *(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitslo.core.baselines import targets_of
 from gitslo.core.gather import Course
 from gitslo.core.variables import environment_of
 from gitslo.core.wildcard import matches
 from gitslo.errors import Problem, Refused
 from gitslo.model import Allowed, Ceilings, Plan
 
-__all__ = ["check_allowed", "check_ceilings"]
+__all__ = ["check_allowed", "check_ceilings", "targets_used"]
 
 _VARIABLES = "`allow.variables` of the operator's file, or `--env` of `gitslo test`, names the variables"
 
@@ -21,7 +22,7 @@ def check_allowed(plan: Plan, allowed: Allowed) -> None:
     Raises:
         Refused: a host or a variable is in none of them.
     """
-    used = dict.fromkeys([*(check.target for check in plan.readiness), *(section.target for section in plan.load)])
+    used = targets_used(plan)
     problems = [
         Problem(
             f"the host {host!r} of target `{target.name}` is not allowed",
@@ -39,6 +40,12 @@ def check_allowed(plan: Plan, allowed: Allowed) -> None:
     ]
     if problems:
         raise Refused(*problems)
+
+
+def targets_used(plan: Plan) -> tuple[str, ...]:
+    """The targets that a plan talks to: for readiness, with load, and for what its objectives are relative to."""
+    loaded = [name for section in plan.load for name in (section.target, *targets_of(plan, section.name))]
+    return tuple(dict.fromkeys([*(check.target for check in plan.readiness), *loaded]))
 
 
 def check_ceilings(courses: Sequence[Course], ceilings: Ceilings) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gitslo.core.baselines import earlier_samples
+from gitslo.core.scoring import earlier_scores
 from gitslo.core.state import decide
 from gitslo.core.steps import Attempted, Interrupted, Local, Observation, Stay, Step, Write
 from gitslo.errors import Conflict, GitsloError, Refused, Retry
@@ -20,6 +22,7 @@ from gitslo.loop.attempts import Attempts, Stop
 from gitslo.loop.budget import PushBudget
 from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.observe import Asked, branch_of, observe, runs_now
+from gitslo.loop.reading import find_pass
 from gitslo.loop.sight import Sight
 from gitslo.loop.staying import (
     SHORT_LOOKS,
@@ -33,7 +36,17 @@ from gitslo.loop.staying import (
     rests_on_sync,
 )
 from gitslo.loop.telling import describe, of_lifted, of_poll, of_problem, of_remade, of_stay
-from gitslo.model import Allowed, Ceilings, ChangeKind, Environment, Run, Seconds
+from gitslo.model import (
+    Allowed,
+    Baseline,
+    BaselineForm,
+    Ceilings,
+    ChangeKind,
+    Environment,
+    Passed,
+    Run,
+    Seconds,
+)
 from gitslo.ports import (
     Clock,
     Event,
@@ -365,6 +378,8 @@ class Controller:
             not_rolled_out=report.detail if report is not None and report.state.value == "failed" else None,
             deadline=Seconds(self._won[claim.nonce] + claim.takeover_after),
             variables=_variables(o.environment, run),
+            baselines=earlier_samples(o.head.plan, self._passes(o)),
+            scores=earlier_scores(o.ledger.state.scores, run.id),
         )
 
         def work(stop: Stop) -> AttemptOutcome:
@@ -382,6 +397,13 @@ class Controller:
             )
 
         self._attempts.start(name, claim.nonce, work)
+
+    def _passes(self, o: Observation) -> Mapping[Baseline, Passed]:
+        """The earlier passes that the plan's objectives are relative to."""
+        asked = {each.baseline for each in o.head.plan.objectives if each.baseline is not None}
+        earlier = [each for each in asked if each.form is not BaselineForm.TARGET]
+        found = {each: find_pass(self.sight, o.environment.name, each) for each in earlier}
+        return {each: passed for each, passed in found.items() if passed is not None}
 
     def _cancel_attempt(self, environment: str, nonce: str, reason: str) -> None:
         self._attempts.cancel(environment, nonce, reason)

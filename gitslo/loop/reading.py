@@ -1,17 +1,18 @@
-"""Earlier entries of a ledger, for people: nothing that is decided reads more than the tip.
+"""Earlier entries of a ledger: for people, and for objectives that are relative to a pinned revision.
 
-Called by the command line.
+Called by the command line and, before an attempt, by the controller: no step that is decided reads more than the tip.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gitslo.core.baselines import earlier_pass
 from gitslo.errors import Problem, Refused
 from gitslo.loop.sight import Sight
-from gitslo.model import CommitId, EnvironmentState, Run
+from gitslo.model import Baseline, BaselineForm, CommitId, EnvironmentState, Passed, Run
 
-__all__ = ["Entry", "entries", "find_run"]
+__all__ = ["Entry", "entries", "find_pass", "find_run"]
 
 DEEPEST = 1_000
 """How many entries are searched for a run."""
@@ -44,6 +45,24 @@ def entries(sight: Sight, environment: str, most: int) -> tuple[Entry, ...]:
             raise Refused(entry.problem)
         found.append(Entry(commit.id, commit.wall, commit.subject, entry.state))
     return tuple(found)
+
+
+def find_pass(sight: Sight, environment: str, baseline: Baseline) -> Passed | None:
+    """The pass that a relative objective is compared with, as far back as entries are searched; None: there is none.
+
+    Only a pinned revision is looked for beyond the newest entry.
+
+    Raises:
+        Refused: an entry on the way does not verify.
+    """
+    passed = earlier_pass(baseline, sight.ledger(environment).state)
+    if passed is not None or baseline.form is not BaselineForm.PINNED:
+        return passed
+    for entry in entries(sight, environment, DEEPEST):
+        passed = earlier_pass(baseline, entry.state)
+        if passed is not None:
+            return passed
+    return None
 
 
 def find_run(sight: Sight, environment: str, number: str | None) -> tuple[Run, EnvironmentState]:

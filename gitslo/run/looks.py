@@ -10,15 +10,16 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from gitslo.core.baselines import sample_of_target, targets_of, with_needed_distributions
 from gitslo.core.gather import Course, judged_until, slimmed, tallies, watermark, whole_seconds
 from gitslo.core.judge import Judge, Judgement
 from gitslo.core.rejudge import look_of
 from gitslo.core.windows import beside_load
 from gitslo.errors import Refused
-from gitslo.model import AttemptEvidence, Finding, Instant, Phase, Role, Seconds, Tally
+from gitslo.model import AttemptEvidence, BaselineSample, Finding, Instant, Phase, Role, Seconds, Tally
 from gitslo.ports import Clock, LoadResult, LoadSnapshot
 from gitslo.run.collect import Collector
-from gitslo.run.loading import objectives_of
+from gitslo.run.loading import LoadKey, objectives_of, relative_to
 from gitslo.run.order import AttemptOrder, CutOff, Stop, Tell
 
 __all__ = ["Looks"]
@@ -48,14 +49,15 @@ class Looks:
     _cut_off: str | None = None
     _refused: Refused | None = None
     _over: bool = False
-    _newest: dict[str, LoadSnapshot] = field(default_factory=dict)
-    _results: dict[str, LoadResult] = field(default_factory=dict)
+    _newest: dict[LoadKey, LoadSnapshot] = field(default_factory=dict)
+    _results: dict[LoadKey, LoadResult] = field(default_factory=dict)
+    _others: dict[LoadKey, LoadResult] = field(default_factory=dict)
     _before: tuple[float, int] = (0.0, 0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     # ----------------------------------------------------------------- while a load runs
 
-    def at(self, load: str) -> Callable[[LoadSnapshot], bool]:
+    def at(self, load: LoadKey) -> Callable[[LoadSnapshot], bool]:
         """What the engine is given for one section: whether the load goes on after a snapshot of it."""
 
         def look(snapshot: LoadSnapshot) -> bool:
@@ -68,16 +70,22 @@ class Looks:
         """Let every section end at its next snapshot."""
         self._over = True
 
-    def ended(self, load: str, result: LoadResult) -> None:
+    def ended(self, load: LoadKey, result: LoadResult) -> None:
         """Take a section's last word."""
         with self._lock:
+            if not self._is_own(load):
+                self._others[load] = result
+                return
             self._results[load] = result
             if len(self._results) == len(self.courses):
                 self.collector.ended(max(each.ended_at for each in self._results.values()))
 
-    def _look(self, load: str, snapshot: LoadSnapshot) -> bool:
+    def _look(self, load: LoadKey, snapshot: LoadSnapshot) -> bool:
         if self._over:
             return False
+        if not self._is_own(load):
+            # What it is compared with goes on as long as any of ours does, and decides nothing before its end.
+            return len(self._results) < len(self.courses)
         self._newest[load] = snapshot
         self._say()
         if not self.collector.begun:
@@ -91,6 +99,9 @@ class Looks:
             pass  # raised once the load has ended
         self._over = True
         return False
+
+    def _is_own(self, load: LoadKey) -> bool:
+        return load in self._keys()
 
     def _say(self) -> None:
         newest = self._newest.values()
@@ -170,9 +181,9 @@ class Looks:
         found: list[Tally] = []
         judged: list[float] = [] if metrics.covered is None else [metrics.covered]
         for each in self.courses:
-            name = each.section.name
-            objectives = objectives_of(self.order.plan, name)
-            result, snapshot = self._results.get(name), self._newest.get(name)
+            key = each.section.name, each.section.target
+            objectives = objectives_of(self.order.plan, each.section.name)
+            result, snapshot = self._results.get(key), self._newest.get(key)
             until = 0.0
             if result is not None:
                 found += tallies(each, result.counts, objectives)
@@ -182,16 +193,36 @@ class Looks:
                 until = whole_seconds(snapshot.elapsed - watermark(each.section, objectives))
             if any(objective.role is Role.DECIDE for objective in objectives):
                 judged.append(judged_until(each, until))
-        ended = [self._results[each.section.name] for each in self.courses if each.section.name in self._results]
+        ended = [result for key in self._keys() if (result := self._results.get(key)) is not None]
+        summaries = slimmed([summary for result in ended for summary in result.summaries])
         return AttemptEvidence(
             attempt=self.order.number,
             started=self.started,
             # The phase has been judged for as long as the deciding section or metric that was judged least.
             judged_seconds=((Phase.STEADY, Seconds(min(judged))),) if judged else (),
             tallies=(*found, *metrics.tallies),
-            loads=slimmed([summary for result in ended for summary in result.summaries]),
+            loads=with_needed_distributions(self.order.plan, summaries),
             no_fail=tuple(dict.fromkeys(reason for result in ended for reason in result.no_fail)),
             no_pass=tuple(dict.fromkeys(reason for result in ended for reason in result.no_pass)),
             series=metrics.series,
             unknown=metrics.unknown,
+            baselines=(*self.order.baselines, *self._baselines()),
         )
+
+    def _keys(self) -> list[LoadKey]:
+        return [(each.section.name, each.section.target) for each in self.courses]
+
+    def _baselines(self) -> list[BaselineSample]:
+        """What other targets said under the same load."""
+        plan, found = self.order.plan, []
+        for each in self.courses:
+            for target in targets_of(plan, each.section.name):
+                result = self._others.get((each.section.name, target))
+                if result is None:
+                    continue
+                rows = tallies(each, result.counts)
+                found += [
+                    sample_of_target(objective, target, rows, result.summaries)
+                    for objective in relative_to(plan, each.section.name, target)
+                ]
+        return found

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gitslo.model import Allowed, AttemptEvidence, Ceilings, Evidence, Finding, Plan, Seconds, Target, Verdict
+from gitslo.model import (
+    Allowed,
+    AttemptEvidence,
+    BaselineSample,
+    Ceilings,
+    Evidence,
+    Finding,
+    Plan,
+    ScoreRecord,
+    Seconds,
+    Target,
+    Verdict,
+)
 from gitslo.ports import Address
 
 __all__ = ["AttemptOrder", "AttemptOutcome", "CutOff", "Stop", "Tell", "address_of"]
@@ -32,6 +44,8 @@ class AttemptOrder:
         not_rolled_out: why what was applied does not roll out; then nothing is asked and the subject fails.
         variables: what `${...}` and bound parameters of metrics stand for: `environment`, `service`, `stage`,
             `revision`; those that are missing have no value.
+        baselines: what is known of earlier runs that objectives are relative to.
+        scores: of earlier runs, oldest first, which a scoring may be relative to.
         deadline: on the clock's monotonic seconds, when no request may be under way any more: counted from the claim,
             because a process can be stopped between its claim and its load. None where nobody takes over.
     """
@@ -48,6 +62,8 @@ class AttemptOrder:
     not_rolled_out: str | None = None
     deadline: Seconds | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    baselines: tuple[BaselineSample, ...] = ()
+    scores: tuple[ScoreRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gitslo.errors import Retry
 from gitslo.model import AttemptEvidence, Seconds
 from gitslo.ports import Clock, LoadEngine, MetricSource, ReadinessProbe
 from gitslo.run.collect import Collector, watches
-from gitslo.run.loading import job, run_load
+from gitslo.run.loading import jobs_of, run_load
 from gitslo.run.looks import Looks
 from gitslo.run.order import AttemptOrder, AttemptOutcome, Stop, Tell
 from gitslo.run.readiness import not_ready
@@ -58,7 +58,7 @@ def attempt(
     check_allowed(plan, order.allowed)
     check_ceilings(courses, order.ceilings)
     watched = watches(plan, given)
-    judge = Judge(plan, order.earlier)
+    judge = Judge(plan, order.earlier, order.scores)
     start = clock.now()
     reason = order.not_rolled_out or not_ready(order, clock, readiness, stop, tell)
     if reason is not None:
@@ -69,7 +69,7 @@ def attempt(
     try:
         left = None if order.deadline is None else order.deadline - clock.now().monotonic
         if courses:
-            run_load([job(order, each, left) for each in courses], engine, looks)
+            run_load(jobs_of(order, courses, left), engine, looks)
             looks.raise_what_ended()
         elif watched:
             _alone(order, watched, left, looks)

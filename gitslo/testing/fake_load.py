@@ -40,6 +40,7 @@ class Script:
         histogram: of the summary.
         only: texts of the objectives that `bad` is about; empty: all.
         kind: what the summary calls the bad requests where they failed; empty: they were only slow.
+        distribution: (upper edge in seconds, share of all requests) of those that did not fail.
     """
 
     bad: Callable[[int], float] = lambda _: 0.0
@@ -51,6 +52,7 @@ class Script:
     histogram: str = ""
     only: frozenset[str] = frozenset()
     kind: str = ""
+    distribution: tuple[tuple[float, float], ...] = ()
 
 
 class FakeLoad:
@@ -62,7 +64,7 @@ class FakeLoad:
     """
 
     def __init__(self, **scripts: Script) -> None:
-        """Args: scripts: by section name; a section without one sees a clean service."""
+        """Args: scripts: by section name, or `section@target`; a section without one sees a clean service."""
         self.jobs: list[LoadJob] = []
         self.ended: dict[str, float] = {}
         self._scripts = scripts
@@ -70,7 +72,9 @@ class FakeLoad:
 
     def run(self, job: LoadJob, on_snapshot: Callable[[LoadSnapshot], bool]) -> LoadResult:
         """Play the script, one snapshot a second, drain included."""
-        name = job.section.name
+        name, other = job.section.name, f"{job.section.name}@{job.target.name}"
+        if other in self._scripts:
+            name = other
         script = self._scripts.get(name, Script())
         with self._lock:
             self.jobs.append(job)
@@ -153,4 +157,5 @@ def _summary(job: LoadJob, schedule: Schedule, script: Script, ended: float) -> 
         latency=script.latency,
         schedule_lag_p99=Seconds(0.0),
         histogram=script.histogram,
+        distribution=tuple((edge, round(requests * part)) for edge, part in script.distribution),
     )
