@@ -15,6 +15,7 @@ from gitslo.core.imports.argo_web import web_measure
 from gitslo.core.imports.conditions import Condition, Test, negated, parse_condition
 from gitslo.core.imports.draft import Draft
 from gitslo.core.imports.measures import Bound, Query, add_gauge, add_promql, duration
+from gitslo.core.imports.native import native_query
 from gitslo.core.imports.promql import seconds
 from gitslo.core.imports.reading import Cell
 from gitslo.core.imports.result import Rule
@@ -189,12 +190,23 @@ def _queried(draft: Draft, base: Query, form: Cell, condition: tuple[Test, ...],
     where = _filled(draft, address, template) if address is not None else ""
     if text is None or where is None:
         return
-    kind = _QUERIED.get(form.name, "prometheus")
-    source = draft.source(kind, address or form, where if where.startswith(("http://", "https://")) else "")
-    asked = Query(base.name, text, query, source, base.every, base.report)
+    url = where if where.startswith(("http://", "https://")) else ""
+    _asked(draft, base, (text, query), (form, address or form, url), condition)
+
+
+def _asked(
+    draft: Draft, base: Query, query: tuple[str, Cell], form: tuple[Cell, Cell, str], condition: tuple[Test, ...]
+) -> None:
+    """Add a query for each test of the condition."""
+    kind, text = _QUERIED.get(form[0].name, "prometheus"), query[0]
+    native = text if kind == "prometheus" else native_query(draft, kind, text, query[1])
+    if native is None:
+        return
+    source = draft.source(kind, form[1], form[2])
+    asked = Query(base.name, native, query[1], source, base.every, base.report)
     for test in condition:
         if test.kind not in {"value", "default"}:
-            draft.note(query, f"its result is compared with `{test.word}`, and a plan's metrics are numbers")
+            draft.leave_out(query[1], f"its result is compared with `{test.word}`, and a plan's metrics are numbers")
         elif kind == "prometheus":
             add_promql(draft, asked, Bound(test.operator, test.value))
         else:

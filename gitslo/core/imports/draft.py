@@ -18,9 +18,17 @@ __all__ = ["Draft", "digits", "percent", "plan_name"]
 
 _SCORE = (("pass", "100%"),)
 _LONGEST = 63
-_PRESETS = frozenset(
-    {"cloudwatch", "datadog", "elasticsearch", "graphite", "influxdb", "loki", "newrelic", "opensearch"}
-)
+_PRESETS = {
+    "cloudwatch": "",
+    "datadog": "",
+    "elasticsearch": ", settings: {index: ...}",
+    "graphite": "",
+    "influxdb": ", settings: {org: ..., bucket: ...}",
+    "loki": "",
+    "newrelic": ", settings: {account: ...}",
+    "opensearch": ", settings: {index: ...}",
+}
+"""Preset -> the settings that it cannot be without."""
 
 
 def digits(number: Decimal) -> str:
@@ -103,7 +111,7 @@ class Draft:
         name = self.options.sources.get(kind, plan_name(default or kind, "source"))
         if name not in self._sources or (url and "https://..." in self._sources[name].snippet):
             shown = url or "https://..."
-            inside = f"{{preset: {kind}, url: {shown}}}" if kind in _PRESETS else f"{{{kind}: {shown}}}"
+            inside = f"{{preset: {kind}, url: {shown}{_PRESETS[kind]}}}" if kind in _PRESETS else f"{{{kind}: {shown}}}"
             if kind == "sql":
                 inside = "{sql: {dsn: {env: NAME}}}"
             self._sources[name] = SourceNeed(name, f"sources:\n  {name}: {inside}", at.place)

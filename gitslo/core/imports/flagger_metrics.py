@@ -14,6 +14,7 @@ from gitslo.core.imports.draft import Draft, digits
 from gitslo.core.imports.flagger_builtin import BuiltIn
 from gitslo.core.imports.iter8_tasks import go_seconds
 from gitslo.core.imports.measures import Bound, Query, add_gauge, add_promql, add_quantile, add_ratio
+from gitslo.core.imports.native import native_query
 from gitslo.core.imports.promql import Selector, parse
 from gitslo.core.imports.reading import Cell
 from gitslo.core.imports.result import Rule
@@ -181,6 +182,10 @@ def _templated(
     text = _filled(draft, query, words)
     if text is None:
         return
+    if kind in _QUERIED:
+        text = native_query(draft, _QUERIED[kind], text, query)
+        if text is None:
+            return
     url = address if address.startswith(("http://", "https://")) else ""
     source = draft.source(_QUERIED.get(kind, "prometheus"), query, url)
     for bound in bounds:

@@ -80,7 +80,7 @@ def add_ratio_metric(draft: Draft, goal: Goal, ratio: Cell, sources: Sources) ->
     if total is None or part is None:
         draft.leave_out(ratio, "expected `total` and one of `good` and `bad`")
         return
-    whole, some = read_measure(sources, total), read_measure(sources, part)
+    whole, some = read_measure(sources, total, number=False), read_measure(sources, part, number=False)
     if whole is None or some is None:
         return
     if some.kind == "sql":

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from gitslo.core.imports.draft import Draft, plan_name
+from gitslo.core.imports.native import native_query
 from gitslo.core.imports.reading import Cell
 
 __all__ = ["Measure", "Sources", "read_measure"]
@@ -48,8 +49,11 @@ class Sources:
     documents: dict[str, Cell] = field(default_factory=dict)
 
 
-def read_measure(sources: Sources, cell: Cell) -> Measure | None:
-    """The query in a `metricSource` (or, of v1alpha, beside `source`); None where there is none, which is told."""
+def read_measure(sources: Sources, cell: Cell, *, number: bool = True) -> Measure | None:
+    """The query in a `metricSource` (or, of v1alpha, beside `source`); None where there is none, which is told.
+
+    `number`: its answer is a number of its own, and not a count of events.
+    """
     draft = sources.draft
     holder = cell.get("metricSource") or cell
     reference = holder.first("metricSourceRef", "source")
@@ -84,6 +88,9 @@ def read_measure(sources: Sources, cell: Cell) -> Measure | None:
         text = re.sub(r":(date_from|date_to)\b", lambda match: _PERIOD[match[1]], text)
         spec.take()
         draft.note(query, "what else the source says of the database is the operator's", "see `sql` in `sources`")
+    if kind in _PRESETS.values():
+        native = native_query(draft, kind, text, query, number=number)
+        return None if native is None else Measure(kind, name, native, query)
     return Measure(kind, name, text, query)
 
 
