@@ -186,6 +186,15 @@ def _gain(
             return Gained(unknown=why)
         if not inside:
             return Gained(nothing, nothing)
+    missing = Gained(unknown=f"scrapes of {counter.name} are missing")
+    spacing = _LATE * _spacing(counter, every)
+    if (
+        inside
+        and last < len(times)
+        and times[last - 1] < end - spacing
+        and times[last] - times[last - 1] > _WIDE * width
+    ):
+        return missing  # it ends in a hole
     if not first:
         return _began(counter, inside, window, earlier)
     base_at, base = counter.samples[first - 1]
@@ -195,7 +204,7 @@ def _gain(
             return Gained(nothing, nothing)
         base_at = max(base_at, start - width)
     found = _increase(((base_at, base), *inside), window)
-    return found if found is not None else Gained(unknown=f"scrapes of {counter.name} are missing")
+    return found if found is not None else missing
 
 
 def _began(counter: Counter, inside: Sequence[Sample], window: Span, earlier: Mapping[str, float]) -> Gained:
