@@ -31,6 +31,7 @@ COMMANDS = {
     "resume": "gitslo.cli.person",
     "revalidate": "gitslo.cli.person",
     "serve": "gitslo.cli.daemon",
+    "simulate": "gitslo.cli.simulate",
     "status": "gitslo.cli.ledger",
     "syncer": "gitslo.cli.syncer",
     "test": "gitslo.cli.test",

@@ -5,6 +5,7 @@ Called by `gitslo.cli.simulate` (the texts) and by `draws`. Pure.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from gitslo.core.units import parse_share
 from gitslo.errors import Problem, Refused
 from gitslo.model.units import Seconds, Share
 
-__all__ = ["GaugeTruth", "ShareTruth", "Truth", "read_truths"]
+__all__ = ["GaugeTruth", "ShareTruth", "Truth", "no_burst_within", "read_truths"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ Truth = ShareTruth | GaugeTruth
 T = TypeVar("T")
 
 _WORDS = re.compile(r"(?P<mean>\S+)(?:\s+sd\s+(?P<sd>\S+))?(?:\s+phi\s+(?P<phi>\S+))?")
+_MISSED = 0.05
 _EXAMPLE = '`--true "errors=0.4%"`, `--true "cpu=70% sd 5% phi 0.8"`'
 
 
@@ -143,3 +145,22 @@ def _within(text: str, read: Callable[[], T]) -> T:
     except Refused as refused:
         told = (Problem(f"--true {text!r}: {each.message}", hint=each.hint) for each in refused.problems)
         raise Refused(*told) from None
+
+
+def no_burst_within(truth: ShareTruth, seconds: float) -> tuple[float, float]:
+    """How easily bursts are missed.
+
+    Args:
+        truth: with bursts, at a share above 0.
+        seconds: that a run looks.
+
+    Returns:
+        The chance that no part of a burst lies within them, the gaps being exponential; and the seconds within which
+        one does with a chance of 95 %.
+    """
+    assert truth.burst is not None  # noqa: S101 - asked by the caller
+    covered = min(1.0, truth.share / truth.within)
+    if covered >= 1.0:
+        return 0.0, 0.0
+    gap = truth.burst * (1.0 - covered) / covered
+    return (1.0 - covered) * math.exp(-seconds / gap), max(0.0, gap * math.log((1.0 - covered) / _MISSED))

@@ -44,15 +44,17 @@ def decide_means(
         before.append(before[-1] + values.shape[1])
     fails, passes = (np.zeros((attempts[0].shape[0], before[-1]), dtype=bool) for _ in range(2))
     for length in np.unique(asked[asked > 0]):
-        means = np.concatenate([_means(values, int(length)) for values in scaled], axis=1)
+        asks = asked == length
+        runs = np.nonzero(asks.any(axis=1))[0]
+        means = np.concatenate([_means(values[runs], int(length)) for values in scaled], axis=1)
         if means.shape[1] < LEAST_BLOCKS:
             continue
         above, below = _capital(means, m), _capital(1.0 - means, 1.0 - m)
         earlier = np.cumsum([0, *(values.shape[1] // length for values in scaled)])[:-1]
         known = np.concatenate([start + count // length for start, count in zip(earlier, seen, strict=True)])
-        run, look = np.nonzero((asked == length) & (known >= LEAST_BLOCKS))
-        fails[run, look] = above[run, known[look] - 1] >= need_fail
-        passes[run, look] = below[run, known[look] - 1] >= need_pass
+        run, look = np.nonzero(asks[runs] & (known >= LEAST_BLOCKS))
+        fails[runs[run], look] = above[run, known[look] - 1] >= need_fail
+        passes[runs[run], look] = below[run, known[look] - 1] >= need_pass
     return Decisions(fails, passes)
 
 
