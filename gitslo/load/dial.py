@@ -57,7 +57,8 @@ def _simple(assignment: Assignment, made: Sequence[Source] | Sequence[CallSource
         or section.cookies
         or not section.keep_alive
         or any(source.varies or source.checks is not None for source in made)
-        or any(endpoint.method == "HEAD" or endpoint.expect for endpoint in section.endpoints)
+        or any(endpoint.method == "HEAD" for endpoint in section.endpoints)
+        or any(endpoint.expect not in {frozenset(), section.expect} for endpoint in section.endpoints)
     )
 
 
