@@ -59,6 +59,7 @@ def prometheus(
     data: Path | None = None,
     targets: Mapping[str, str] | None = None,
     every: str = "1s",
+    itself: str = "",
 ) -> Iterator[str]:
     """A server; its URL.
 
@@ -68,18 +69,21 @@ def prometheus(
         data: what it begins with.
         targets: `job` -> `host:port`.
         every: between two scrapes.
+        itself: how often it scrapes itself; empty: it does not.
     """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    asked = {**(targets or {}), **({"itself": f"127.0.0.1:{port}"} if itself else {})}
+    every = itself or every
     jobs = [
         {"job_name": job, "static_configs": [{"targets": [at]}], "scrape_interval": every, "scrape_timeout": every}
-        for job, at in (targets or {}).items()
+        for job, at in asked.items()
     ]
     folder.mkdir(exist_ok=True)
     config = folder / "prometheus.yml"
     native = {"scrape_native_histograms": True} if component == "prometheus-3" else {}
     config.write_text(json.dumps({"global": native, "scrape_configs": jobs}), encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     argv = [
         str(required(component)),
         f"--config.file={config}",
