@@ -38,15 +38,16 @@ def judge_run(context: click.Context, text: str, config: Path, repository: str |
     from gitslo.cli.chosen import sight_of
     from gitslo.cli.test import exit_code
     from gitslo.core.rejudge import judged_again
+    from gitslo.core.scoring import earlier_scores
     from gitslo.loop.person import find_environment
     from gitslo.loop.reading import find_run
 
     name, _, number = text.partition("#")
     sight = sight_of(config, repository)
     environment = find_environment(sight, name)
-    run, _ = find_run(sight, name, number or None)
+    run, state = find_run(sight, name, number or None)
     plan = _plan(name, run, sight.plan_at(environment, run.revision))
-    again = judged_again(plan, run.evidence)
+    again = judged_again(plan, run.evidence, earlier_scores(state.scores, run.id))
     if run.verdict in {None, Verdict.ERROR} or again is None or again.verdict is None:
         what = "was given up without numbers" if run.verdict is Verdict.ERROR else "has not been judged"
         raise Refused(Problem(f"run {run.id} of {name} {what}", hint=f"`gitslo log {name}` lists its entries"))

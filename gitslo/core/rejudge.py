@@ -10,18 +10,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gitslo.core.judge import Judgement, judge
-from gitslo.model import AttemptEvidence, Evidence, Look, Plan, Seen, Tally
+from gitslo.model import AttemptEvidence, Evidence, Look, Plan, ScoreRecord, Seen, Tally
 
 __all__ = ["judged_again", "look_of", "seen_at_look"]
 
 
-def judged_again(plan: Plan, evidence: Evidence) -> Judgement | None:
-    """What the evidence of a run means under its plan; None where nothing was judged."""
+def judged_again(plan: Plan, evidence: Evidence, scores: tuple[ScoreRecord, ...] = ()) -> Judgement | None:
+    """What the evidence of a run means under its plan and beside earlier scores; None where nothing was judged."""
     if not evidence.attempts:
         return None
     earlier, last = Evidence(evidence.attempts[:-1]), evidence.attempts[-1]
     latched = judge(plan, earlier, seen_at_look(last), final=False).findings if last.look is not None else ()
-    return judge(plan, earlier, last, final=True, latched=latched)
+    return judge(plan, earlier, last, final=True, latched=latched, scores=scores)
 
 
 def look_of(seen: AttemptEvidence, whole: AttemptEvidence) -> Look:

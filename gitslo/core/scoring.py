@@ -35,7 +35,7 @@ from gitslo.model import (
     Verdict,
 )
 
-__all__ = ["REMEMBERED", "Score", "Scored", "remember", "score"]
+__all__ = ["REMEMBERED", "Score", "Scored", "earlier_scores", "remember", "score"]
 
 REMEMBERED = 20
 """So many earlier results are kept; more are never compared with."""
@@ -92,6 +92,16 @@ class Score:
         """What later scores are compared with."""
         values = ((each.objective.indicator, each.value) for each in self.scored)
         return ScoreRecord(run, self.result, tuple((name, value) for name, value in values if value is not None))
+
+
+def earlier_scores(scores: Sequence[ScoreRecord], run: str) -> tuple[ScoreRecord, ...]:
+    """What a run is compared with: the scores before its own."""
+    found: list[ScoreRecord] = []
+    for each in scores:
+        if each.run == run:
+            break
+        found.append(each)
+    return tuple(found)
 
 
 def remember(scores: Sequence[ScoreRecord], record: ScoreRecord) -> tuple[ScoreRecord, ...]:

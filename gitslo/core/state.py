@@ -22,6 +22,8 @@ from typing import Final
 
 from gitslo.core.baselines import loads_of_pass
 from gitslo.core.escape import quiet
+from gitslo.core.judge import score_of
+from gitslo.core.scoring import earlier_scores, remember
 from gitslo.core.steps import (
     Attempted,
     Attempting,
@@ -63,6 +65,7 @@ from gitslo.model import (
     RevertScope,
     Run,
     RunState,
+    ScoreRecord,
     Seconds,
     Verdict,
     WriteMode,
@@ -281,7 +284,7 @@ def _judge(o: Observation, run: Run, done: Attempted) -> Step:
         judged_wall=o.now.wall,
         outcome=_outcome(rule),
     )
-    state = replace(o.ledger.state, run=judged)
+    state = replace(o.ledger.state, run=judged, scores=_scores(o, judged))
     match done.verdict:
         case Verdict.PASS:
             state = _passed(o, state, judged)
@@ -292,6 +295,16 @@ def _judge(o: Observation, run: Run, done: Attempted) -> Step:
     if rule.action is Action.HOLD and done.verdict is Verdict.PASS:
         state = replace(state, hold=_held(o, f"run {run.id} passed and the policy holds after a pass"))
     return _write_run(o, "judge", state, f"run {run.id} ({run.cause}): {done.verdict}")
+
+
+def _scores(o: Observation, run: Run) -> tuple[ScoreRecord, ...]:
+    """With this run's score, if it has one that later ones may be relative to."""
+    scores = o.ledger.state.scores
+    attempts = run.evidence.attempts
+    if o.head.subject.plan != run.subject.plan or not attempts or attempts[-1].not_ready is not None:
+        return scores
+    found = score_of(o.head.plan, attempts, earlier_scores(scores, run.id))
+    return scores if found is None else remember(scores, found.record(run.id))
 
 
 def _passed(o: Observation, state: EnvironmentState, run: Run) -> EnvironmentState:

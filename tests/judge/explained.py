@@ -12,6 +12,7 @@ from gitslo.core.tables import text_table
 from gitslo.model import AttemptEvidence, Evidence, Finding, JudgedUnit, Plan, Share
 from tests.judge import test_baselines as baselines
 from tests.judge import test_metrics as metrics
+from tests.judge import test_scores as scores
 from tests.judge.plans import errors, evidence, latency, plan, spread
 
 GOLDEN = Path(__file__).parent / "golden" / "explained.txt"
@@ -66,6 +67,12 @@ def cases() -> Iterator[tuple[str, Finding]]:
         yield f"latency against a baseline, {name}", baselines.finding(baselines.LATENCY, now, then)
     first = baselines.current(baselines.ERRORS, 0, 10_000)
     yield "errors without a baseline", baselines.finding(baselines.ERRORS, first)
+    of, scored = scores.of, scores.scored
+    yield "score, passed", scores.ended(of(scored("queue", "<=30")), scores.seen()).findings[0]
+    yield "score, failed", scores.ended(of(scored("queue", "<=20", key=True)), scores.seen()).findings[0]
+    warned = of(scored("queue", "<=20", warning="<=40"), warns=0.5)
+    yield "score, a warning", scores.ended(warned, scores.seen()).findings[0]
+    yield "score of one objective", scores.ended(of(scored("browse.latency.p95", "<150ms")), scores.seen()).findings[1]
     yield "never ready", ended(plan(), AttemptEvidence(1, 0.0, not_ready="`shop` answered 503 for 30 s"))
 
 

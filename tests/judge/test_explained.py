@@ -17,15 +17,15 @@ def test_every_kind_of_finding_reads_as_it_did() -> None:
 def test_every_method_and_verdict_is_among_them() -> None:
     """A kind that is added is explained."""
     shown = {(finding.method, finding.verdict) for _, finding in cases()}
-    tested = [Method.SEQUENTIAL, Method.MEAN, Method.BASELINE, Method.THRESHOLD]
+    tested = [Method.SEQUENTIAL, Method.MEAN, Method.BASELINE, Method.THRESHOLD, Method.SCORE]
 
     assert {(method, verdict) for method in tested for verdict in (Verdict.PASS, Verdict.FAIL)} <= shown
 
 
 def test_a_sentence_is_one_and_has_no_jargon() -> None:
-    """It begins with a capital or a number, ends with one full stop, and speaks no statistician's language."""
+    """It begins with a capital, a number or a name, ends with one full stop, and speaks no statistician's language."""
     sentences = [explain(finding) for _, finding in cases()]
     jargon = re.compile(r"e-value|e-process|null|likelihood|martingale|bernoulli|beta|alpha|e\^|log ", re.IGNORECASE)
 
     assert [each for each in sentences if jargon.search(each)] == []
-    assert [each for each in sentences if not re.fullmatch(r"[A-Z0-9].*[^.]\.", each)] == []
+    assert [each for each in sentences if not re.fullmatch(r"[A-Z0-9`].*[^.]\.", each)] == []

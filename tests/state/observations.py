@@ -53,6 +53,7 @@ from gitslo.model import (
     ReleaseValue,
     Revalidation,
     RevertScope,
+    Scoring,
     Seconds,
     Subject,
     SyncSpec,
@@ -145,6 +146,7 @@ class World:
     pipe: Pipeline = field(default_factory=pipeline)
     tag: str = "v1"
     plan_digest: str = "plan-1"
+    scoring: Scoring | None = None
     revision: int = 1
     state: EnvironmentState = field(default_factory=lambda: EnvironmentState("shop", "staging"))
     candidate: str | None = None
@@ -196,7 +198,7 @@ class World:
             instance=self.instance,
             nonce=f"nonce-{self.nonces}",
             now=Instant(self.now, self.now),
-            head=Head(commit(f"rev{self.revision}"), subject, plan(self.plan_digest), release(self.tag), "Ann <a@b>"),
+            head=Head(commit(f"rev{self.revision}"), subject, self._plan(), release(self.tag), "Ann <a@b>"),
             ledger=LedgerView(
                 commit(f"entry{self.state.entry}") if self.state.entry else None, self.state, Seconds(self.seen_for)
             ),
@@ -211,6 +213,9 @@ class World:
             told=frozenset(self.told),
             room=self.room,
         )
+
+    def _plan(self) -> Plan:
+        return replace(plan(self.plan_digest), scoring=self.scoring)
 
     def _draft(self, kind: ChangeKind, to: str, source: str, run: str) -> Draft:
         return Draft(

@@ -8,7 +8,20 @@ import pytest
 
 from gitslo.core.state import decide
 from gitslo.core.steps import Attempting, CancelAttempt, Interrupted, Stay, Write
-from gitslo.model import Action, Cause, HoldCause, NewerCommit, OutcomeRule, Request, RunState, Verdict
+from gitslo.model import (
+    Action,
+    Cause,
+    HoldCause,
+    NewerCommit,
+    OutcomeRule,
+    Request,
+    RunState,
+    ScoredObjective,
+    ScoreResult,
+    Scoring,
+    Share,
+    Verdict,
+)
 from gitslo.ports import SyncState
 from tests.state.observations import World, commit, outcomes, pipeline
 
@@ -359,3 +372,14 @@ def test_an_attempt_whose_claim_is_gone_is_cut_off_once(gone):
 
     assert CancelAttempt(nonce, "its claim is not ours any more") == step
     assert not isinstance(decide(world.observe()), CancelAttempt)
+
+
+def test_a_score_is_remembered_with_its_run():
+    """What later runs are compared with is written with the verdict, once per run; without a scoring there is none."""
+    scored, plain = World(scoring=Scoring((ScoredObjective("browse.latency.p95"),), Share(0.9))), World()
+
+    scored.judged(Verdict.PASS)
+    plain.judged(Verdict.PASS)
+
+    assert [(record.run, record.result) for record in scored.state.scores] == [("1", ScoreResult.PASS)]
+    assert plain.state.scores == ()

@@ -6,6 +6,7 @@
 | `counts` | requests, events, samples and seconds, good or bad one by one |
 | `means` | the mean of a gauge |
 | `baselines` | limits relative to an earlier run or another target |
+| `scores` | Keptn's weighted score |
 | `thresholds` | estimates beside limits, without error control |
 | `measured` | what is shown as measured |
 | `undecided` | why the counts decide nothing |
@@ -14,5 +15,6 @@
 
 from gitslo.core.judge.explain import explain
 from gitslo.core.judge.frame import READINESS, Judge, Judgement, judge, verdict_of
+from gitslo.core.judge.scores import score_of
 
-__all__ = ["READINESS", "Judge", "Judgement", "explain", "judge", "verdict_of"]
+__all__ = ["READINESS", "Judge", "Judgement", "explain", "judge", "score_of", "verdict_of"]

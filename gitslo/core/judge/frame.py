@@ -31,6 +31,7 @@ from gitslo.core.judge.counted import counted_finding, stream_of
 from gitslo.core.judge.counts import Stream
 from gitslo.core.judge.means import mean_finding
 from gitslo.core.judge.needs import PHASES, needs_of
+from gitslo.core.judge.scores import score_findings
 from gitslo.core.judge.thresholds import threshold_finding
 from gitslo.core.stats import log_e_fail, log_e_pass
 from gitslo.model import (
@@ -42,6 +43,7 @@ from gitslo.model import (
     Objective,
     Phase,
     Plan,
+    ScoreRecord,
     Test,
     Verdict,
 )
@@ -58,7 +60,7 @@ class Judgement:
 
     Attributes:
         verdict: None: go on loading.
-        findings: one per (objective, phase) in the plan's order, those that decide nothing included.
+        findings: one per (objective, phase) in the plan's order, those that decide nothing included; then the score's.
     """
 
     verdict: Verdict | None
@@ -72,9 +74,10 @@ def judge(
     *,
     final: bool,
     latched: tuple[Finding, ...] = (),
+    scores: tuple[ScoreRecord, ...] = (),
 ) -> Judgement:
-    """Judge everything that is known of a subject, once; see `Judge.look`."""
-    return Judge(plan, earlier).look(current, final=final, latched=latched)
+    """Judge everything that is known of a subject, once; see `Judge`."""
+    return Judge(plan, earlier, scores).look(current, final=final, latched=latched)
 
 
 def verdict_of(bad: int, total: int, limit: float, *, need_fail: float, need_pass: float) -> Verdict:
@@ -92,9 +95,16 @@ class Judge:
     What a look says depends on its arguments alone; counts are only kept so that the next look costs what is new.
     """
 
-    def __init__(self, plan: Plan, earlier: Evidence) -> None:
-        """Args: plan: limits and how sure a verdict must be; earlier: the judged attempts, oldest first."""
+    def __init__(self, plan: Plan, earlier: Evidence, scores: tuple[ScoreRecord, ...] = ()) -> None:
+        """Begin an attempt.
+
+        Args:
+            plan: limits and how sure a verdict must be.
+            earlier: the judged attempts of the run, oldest first.
+            scores: of earlier runs, oldest first, which criteria of a scoring may be relative to.
+        """
         self._plan = plan
+        self._scores = scores
         self._earlier = earlier.attempts
         self._needs = needs_of(plan)
         self._sections = {section.name: section for section in plan.metrics}
@@ -117,6 +127,10 @@ class Judge:
             for objective in self._plan.objectives
             for phase in PHASES
         )
+        if self._plan.scoring is not None:
+            attempts = (*self._earlier, current)
+            for phase in PHASES:
+                findings += score_findings(self._plan, self._plan.scoring, phase, attempts, self._scores, final=final)
         if latched:
             findings = _with_latched(findings, latched, current)
         verdict = _verdict([finding for finding in findings if finding.decides])
