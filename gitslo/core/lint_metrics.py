@@ -172,7 +172,9 @@ def _enough(
         long = format_duration(Seconds(math.ceil(every) * need))
         what = f"`{objective.text}` needs {count(need)} windows of {format_duration(every)}, {long} in all"
         where = "`judge.max_duration` of at least" if not plan.load else "hold the load for"
-        hint = f"too few windows for its scrape interval: {where} {long}, or a shorter `every`"
+        # Where the plan says nothing it is the source's own interval, and nothing new is known more often.
+        shorter = ", or a shorter `every`" if section.every is not None else ""
+        hint = f"too few windows for its scrape interval: {where} {long}{shorter}"
         if need <= in_all:
             yield warned(f"{what}, and an attempt has {first}", file, f"/objectives/{index}", hint)
         else:
