@@ -35,7 +35,7 @@ def test_each_thing_said_is_a_line_with_its_place() -> None:
 
     warning = next(line for line in lines if "warning" in line)
 
-    assert (True, "the plan is on standard output; 18 notes, 4 warnings") == (
+    assert (True, "the plan is on standard output; 20 notes, 4 warnings") == (
         warning.startswith(f"{CANARY}:13:58: warning: `min: 99.9`: 800 requests never prove it"),
         lines[-1],
     )

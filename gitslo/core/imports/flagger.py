@@ -97,7 +97,7 @@ def _import_canary(draft: Draft, document: Cell, templates: dict[tuple[str, str]
 
 def _read_canary(draft: Draft, document: Cell, spec: Cell) -> Canary:
     name, namespace = document.text_of("metadata", "name"), document.text_of("metadata", "namespace")
-    target = spec.text_of("targetRef", "name")
+    target, kind = spec.text_of("targetRef", "name"), spec.text_of("targetRef", "kind")
     for key in ("targetRef", "ingressRef", "routeRef"):
         found = spec.get(key)
         if found is not None:
@@ -136,7 +136,14 @@ def _read_canary(draft: Draft, document: Cell, spec: Cell) -> Canary:
     }
     if not namespace:
         words["namespace"] = draft.value("namespace") or "default"
+        why = f"it has no namespace, and the queries name one: `{words['namespace']}` is taken"
+        draft.note(document, why, "say it with --set namespace=NAME", what="`metadata`")
     said = provider.text if provider is not None else draft.value("provider") or "istio"
+    if provider is None:
+        why = f"it has no `provider`, so the one that Flagger runs with counts: `{said}` is taken"
+        draft.note(document, why, "say another with --set provider=NAME", what="`spec`")
+    if kind == "Service":
+        said = f"{said}:service"
     url = server.text if server is not None and server.text.startswith(("http://", "https://")) else ""
     return Canary(name, namespace, words, built_in(said), said, url)
 

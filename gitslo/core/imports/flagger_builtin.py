@@ -47,6 +47,7 @@ _ISTIO = BuiltIn(
     'response_code=~"5.*"',
     "istio_request_duration_milliseconds_bucket",
 )
+_OPEN_ENDED = ("appmesh", "gatewayapi", "gloo")
 _TABLE = {
     "apisix": BuiltIn(
         "apisix_http_status",
@@ -92,11 +93,13 @@ _TABLE = {
 
 
 def built_in(provider: str) -> BuiltIn | None:
-    """The counters of a provider; Istio's where Flagger knows no other, None where they are a template of their own."""
-    name = provider.removeprefix("smi:").partition(":")[0]
+    """The counters of a provider; Istio's where Flagger knows no other, None where they are a template of their own.
+
+    As there, `appmesh`, `gloo` and `gatewayapi` may be followed by anything, and the others by nothing: a canary of a
+    Service, whose provider gets a `:service`, is measured by Istio's.
+    """
+    name = "linkerd" if provider.startswith("smi:linkerd") else provider
     if name == "skipper":  # its route is made by a template
         return None
-    for known, found in _TABLE.items():
-        if name.startswith(known):
-            return found
-    return _ISTIO
+    open_ended = next((known for known in _OPEN_ENDED if name.startswith(known)), name)
+    return _TABLE.get(open_ended, _ISTIO)
