@@ -14,7 +14,7 @@ SYSTEM_PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3; d
 # A stamp per content of what is installed: a change there installs again, nothing else does.
 STAMP := $(VENV)/stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test lint bench bench-crash bench-load components clean lock docs
+.PHONY: help setup demo test lint bench bench-crash bench-load bench-verdict components clean lock docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ bench-crash: $(STAMP) components ## kills, pauses and races, and what came of th
 bench-load: $(STAMP) ## gitslo load beside other load tools and beside the truth; writes docs/explanation/load-figures.md
 	@$(BIN)/python tests/components.py test bench
 	@$(BIN)/python -m bench.load
+
+bench-verdict: $(STAMP) ## how often verdicts are wrong, beside other rules; writes docs/explanation/verdict-figures.md
+	@$(BIN)/python -m bench.verdict
 
 components: $(STAMP) ## the real servers that tests use: say what is missing, or how to get it
 	@$(BIN)/python tests/components.py
