@@ -7,6 +7,8 @@ measured and judged), `ledger` (what is remembered). Everything is importable fr
 from gitslo.model.evidence import (
     AttemptEvidence,
     BaselineSample,
+    BurnCounts,
+    BurnStretch,
     Concentration,
     Counted,
     Evidence,
@@ -129,6 +131,8 @@ __all__ = [
     "Baseline",
     "BaselineForm",
     "BaselineSample",
+    "BurnCounts",
+    "BurnStretch",
     "ByteCount",
     "Call",
     "Cause",

@@ -11,6 +11,8 @@ from gitslo.model.units import RatePerSecond, Seconds
 __all__ = [
     "AttemptEvidence",
     "BaselineSample",
+    "BurnCounts",
+    "BurnStretch",
     "Concentration",
     "Counted",
     "Evidence",
@@ -286,6 +288,36 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class BurnStretch:
+    """What a ratio's source counted in one stretch of time.
+
+    Attributes:
+        start, end: [start, end) in seconds relative to the attempt's end, so never positive.
+        total, bad, certain: as a source counts them: all events, those that were bad or may have been, and those that
+            certainly were.
+    """
+
+    start: float
+    end: float
+    total: int
+    bad: int
+    certain: int
+
+
+@dataclass(frozen=True, slots=True)
+class BurnCounts:
+    """What burn rates of one ratio are computed from.
+
+    Attributes:
+        metric: a name of `Plan.metrics`.
+        windows: ascending and disjoint, without those that are not known.
+    """
+
+    metric: str
+    windows: tuple[BurnStretch, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptEvidence:
     """What one judged attempt added.
 
@@ -305,6 +337,7 @@ class AttemptEvidence:
         look: what had been known when a look decided; None where none did, and what is known in the end decides.
         coarser: something was left out of it after it had been judged, to fit into the ledger: neighbours share their
             counts, or samples are missing. Judged again, it may mean something else.
+        burns: one per ratio with a burn-rate objective, of the attempt's end.
     """
 
     attempt: int
@@ -320,6 +353,7 @@ class AttemptEvidence:
     baselines: tuple[BaselineSample, ...] = field(default=(), metadata={"since": "0.2"})
     look: Look | None = field(default=None, metadata={"since": "0.2"})
     coarser: bool = field(default=False, metadata={"since": "0.2"})
+    burns: tuple[BurnCounts, ...] = field(default=(), metadata={"since": "0.2"})
 
 
 @dataclass(frozen=True, slots=True)

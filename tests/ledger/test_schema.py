@@ -21,6 +21,8 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 RECORDS = {
     "": model.EnvironmentState,
     "attemptEvidence": model.AttemptEvidence,
+    "burnCounts": model.BurnCounts,
+    "burnStretch": model.BurnStretch,
     "change": model.Change,
     "claim": model.Claim,
     "evidence": model.Evidence,
