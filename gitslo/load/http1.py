@@ -31,6 +31,8 @@ _KNOWN = 64
 _SHORT = 2048
 """Bytes of an answer; a longer one costs more to look up than to parse."""
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
+_SETTINGS = re.compile(rb"\x00..\x04\x00\x00\x00\x00\x00", re.DOTALL)
+"""How a server of HTTP/2 greets, whoever is there: a frame of settings on stream 0."""
 PARSER_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 
 clock = time.monotonic
@@ -157,7 +159,7 @@ class Connection(asyncio.Protocol):
         try:
             self.feed(data)
         except PARSER_ERRORS:
-            self.fail("protocol error", data)
+            self.fail("protocol: the server speaks HTTP/2" if _SETTINGS.match(data) else "protocol error", data)
             self.drop()
             return
         if self.messages == 1 and self.cell is not None:

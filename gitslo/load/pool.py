@@ -34,6 +34,9 @@ _EXHAUSTED = {
     errno.ENOBUFS: "socket buffers",
 }
 
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG"})
+"""What OpenSSL says of an answer that is no record of TLS."""
+
 clock = time.monotonic
 
 
@@ -313,6 +316,8 @@ def reason(error: Exception) -> str:
     """A short, stable reason: kinds are counted, so nothing that varies may be in it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return "TLS: the server speaks no TLS"
     if isinstance(error, ssl.SSLError):
         return f"TLS: {(error.reason or 'failed').replace('_', ' ').lower()}"
     if isinstance(error, ConnectionRefusedError):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitslo.load import frames
 from gitslo.load.addresses import Addresses
 from gitslo.load.content import authority, http1
 from gitslo.load.http1 import Connection
@@ -201,3 +202,17 @@ def test_constant_requests_are_made_once():
     assert wires[0].written[0] is wires[1].written[0]
     assert wires[0].written[0] == http1(found.made[0].content, authority(TARGET))
     assert found.pool.sent == 2 * len(wires[0].written[0])
+
+
+def test_a_server_of_http2_is_named():
+    """It greets with its settings, which are no answer in HTTP/1.1; anything else that is none has no name."""
+    kinds = []
+    for greeting in (frames.settings(((3, 128), (4, 65536))), b"\0" * 9, b"SSH-2.0-OpenSSH\r\n"):
+        made = world(Endpoint("a", "GET", "/"))
+        connection, wire = made.connect()
+        made.send()
+        connection.data_received(greeting)
+        kinds += made.outcome()[0]
+        assert wire.cut
+
+    assert kinds == ["protocol: the server speaks HTTP/2", "protocol error", "protocol error"]

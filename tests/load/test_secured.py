@@ -16,6 +16,8 @@ import uvloop
 from gitslo.load.secured import open_secured
 from gitslo.load.sockets import Readiness
 from tests.load.client import BIG, Client, echo
+from tests.load.jobs import hold, job, measured
+from tests.load.scripted import plain
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -153,3 +155,11 @@ def test_a_name_that_the_certificate_has_not(certificate):
         assert made == []
 
     run(certificate, echo, use)
+
+
+def test_a_port_without_tls_is_named():
+    """What answers the first flight with something that is no record of TLS speaks none, whatever it speaks."""
+    with plain(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n") as port:
+        found = measured(job(port, stages=[hold(20, 0.1)], tls=True))
+
+    assert found.result.summaries[0].errors == (("connect: TLS: the server speaks no TLS", 2),)
