@@ -249,6 +249,8 @@ class GiteaServer:
         for collaborator in (BOT, STRANGER):
             asked = {"permission": "write"}
             assert self.api(OWNER, "PUT", f"{path}/collaborators/{collaborator}", asked).status == 204
+        # this hook does nothing any more, and would start the whole program once for every ref that is pushed
+        (self.folder(f"{OWNER}/{name}") / "hooks" / "update").unlink(missing_ok=True)
         if settings:
             assert self.api(OWNER, "PATCH", path, settings).status == 200
         return f"{OWNER}/{name}"

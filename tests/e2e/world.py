@@ -133,7 +133,7 @@ class World:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._tags: tuple[str | None, dict[str, str]] = (None, {})
         self._children: list[subprocess.Popen[str]] = []
-        self.repository = BareRepository.create(self.folder / self.name)
+        self.repository = self.created()
         files = {"gitslo.yaml": PIPELINE.format(port=self.port, policy=self.policy).encode()}
         for environment in ENVIRONMENTS:
             files[f"{environment}/slo.yaml"] = self.plan(environment)
@@ -165,6 +165,10 @@ class World:
     def config(self) -> Path:
         """The operator's file."""
         return self.folder / "operator.yaml"
+
+    def created(self) -> BareRepository:
+        """The repository, wherever it lives."""
+        return BareRepository.create(self.folder / self.name)
 
     def operate(self, repositories: Mapping[str, str], credentials: str = "") -> None:
         """Write the operator's file."""
