@@ -332,6 +332,8 @@ def _server(name: str, item: Field, url: Field, certificates: Mapping[str, Certi
     parsed = url.parsed(parse_http_url, None)
     if parsed is None:
         return Server(Target(name, TargetScheme.HTTP, "", 80), auth, headers, plain_http)
+    if isinstance(auth, Keys) and auth_field is not None and item.get("preset") is None:
+        auth_field.add("`keys` are for a preset, which says where they go", "e.g. `bearer` or `header`")
     if auth is not None and auth_field is not None and in_clear(url.text) and not plain_http:
         hint = "give the https:// URL, or allow it with the source's `plain_http: true`"
         auth_field.add("the secret would go over plain http:// to another machine", hint, on_key=True)

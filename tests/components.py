@@ -237,6 +237,18 @@ COMPONENTS = (
         "hdr-log-processor", "org.hdrhistogram:HdrHistogram", "2.2.2", "org.HdrHistogram.HistogramLogProcessor"
     ),
     gitea("v1.26.0"),
+    python_packages(
+        "graphite-api",
+        (
+            "graphite-api==1.1.3",
+            "whisper==1.1.10",
+            "waitress==3.0.2",
+            "Flask==2.0.3",
+            "Werkzeug==2.0.3",
+            "tzlocal==2.1",
+            "structlog==19.2.0",
+        ),
+    ),
     packaged("wrk", "wrk", "bench"),
     packaged("h2load", "nghttp2-client", "bench"),
     packaged("hey", "hey", "bench"),

@@ -237,6 +237,7 @@ def test_a_file_of_sources_alone(tmp_path: Path) -> None:
         ("{kind: prometheus, url: 'https://a.example.com'}", "write `prometheus: ...`"),
         ("{prometeus: 'https://a.example.com'}", "did you mean `prometheus`?"),
         ("{preset: influxdb}", "the field `url` is missing"),
+        ("{rest: 'https://a.example.com', auth: {keys: {token: {env: T}}}}", "`keys` are for a preset"),
     ],
 )
 def test_what_cannot_work_is_said_with_its_place(text: str, said: str) -> None:
