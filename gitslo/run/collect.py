@@ -162,6 +162,7 @@ class Collector:
         self._stretches: tuple[Stretch, ...] = ()
         self._zero = Instant(0.0, 0.0)
         self._whole = False
+        self._asks = True
         self._pool: ThreadPoolExecutor | None = None
         self.answers = 0
         """Answers taken so far: where it is the same as before, nothing new is known."""
@@ -186,6 +187,10 @@ class Collector:
             planned = frozenset(track.starts)
             track.left = [start for start in track.left if start in planned]
 
+    def last_answers(self) -> None:
+        """Nothing more is asked; what has been asked may still be answered."""
+        self._asks = False
+
     def missing(self) -> None:
         """What is not known now is not waited for any more: it is missing."""
         self._whole = True
@@ -205,7 +210,7 @@ class Collector:
             if track.pending is not None and track.pending.done():
                 self.answers += 1
                 track.take()
-            if track.pending is None:
+            if track.pending is None and self._asks:
                 due = track.due(elapsed)
                 if due:
                     self._submit(track, due, elapsed)

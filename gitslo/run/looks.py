@@ -16,7 +16,7 @@ from gitslo.core.judge import Judge, Judgement
 from gitslo.core.rejudge import look_of
 from gitslo.core.windows import beside_load
 from gitslo.errors import Refused
-from gitslo.model import AttemptEvidence, BaselineSample, Finding, Instant, Phase, Role, Seconds, Tally
+from gitslo.model import AttemptEvidence, BaselineSample, BurnCounts, Finding, Instant, Phase, Role, Seconds, Tally
 from gitslo.ports import Clock, LoadResult, LoadSnapshot
 from gitslo.run.collect import Collector
 from gitslo.run.loading import LoadKey, objectives_of, relative_to
@@ -34,6 +34,7 @@ class Looks:
         judge: of this attempt beside the earlier ones.
         latched: the findings of the look that ended the attempt, empty where none did.
         decided: the evidence of that look, or None.
+        burns: what was asked of error budgets when everything else was over.
     """
 
     order: AttemptOrder
@@ -46,6 +47,7 @@ class Looks:
     judge: Judge
     latched: tuple[Finding, ...] = ()
     decided: AttemptEvidence | None = None
+    burns: tuple[BurnCounts, ...] = ()
     _cut_off: str | None = None
     _refused: Refused | None = None
     _over: bool = False
@@ -207,6 +209,7 @@ class Looks:
             series=metrics.series,
             unknown=metrics.unknown,
             baselines=(*self.order.baselines, *self._baselines()),
+            burns=self.burns,
         )
 
     def _keys(self) -> list[LoadKey]:

@@ -12,6 +12,7 @@ from gitslo.core.windows import LONGEST_ANSWER, Watch, alone, longest, longest_w
 from gitslo.errors import Retry
 from gitslo.model import AttemptEvidence, Seconds
 from gitslo.ports import Clock, LoadEngine, MetricSource, ReadinessProbe
+from gitslo.run.burns import ask_burns
 from gitslo.run.collect import Collector, watches
 from gitslo.run.loading import jobs_of, run_load
 from gitslo.run.looks import Looks
@@ -75,6 +76,7 @@ def attempt(
             _alone(order, watched, left, looks)
         if not looks.latched and watched:
             _last_windows(watched, looks)
+        looks.burns = ask_burns(plan, given, order.variables, clock.now().wall)
         return _outcome(*looks.conclude())
     finally:
         collector.close()
@@ -107,8 +109,10 @@ def _last_windows(watched: Sequence[Watch], looks: Looks) -> None:
     latest = began + longest_wait(watched)
     while not looks.collector.over and _look(looks):
         now = looks.clock.now().monotonic
-        if now >= latest + LONGEST_ANSWER or (now >= latest and not looks.collector.answering):
-            break
+        if now >= latest:
+            looks.collector.last_answers()
+            if not looks.collector.answering or now >= latest + LONGEST_ANSWER:
+                break
         looks.clock.sleep(_PACE)
     if not looks.latched:
         looks.collector.missing()

@@ -6,16 +6,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from gitslo.core.burn import burn_counts, burn_spans
 from gitslo.core.formats import finding_document
 from gitslo.core.judge import explain, judge
 from gitslo.core.tables import text_table
-from gitslo.model import AttemptEvidence, Evidence, Finding, JudgedUnit, Plan, Share
+from gitslo.model import AttemptEvidence, Evidence, Finding, JudgedUnit, Metric, Objective, Plan, Role, Seconds, Share
+from gitslo.ports import WindowCounts
 from tests.judge import test_baselines as baselines
 from tests.judge import test_metrics as metrics
 from tests.judge import test_scores as scores
 from tests.judge.plans import errors, evidence, latency, plan, spread
 
 GOLDEN = Path(__file__).parent / "golden" / "explained.txt"
+BURN = Objective(
+    text="served.burn < 0.1% in 30d",
+    load="",
+    endpoint=None,
+    metric=Metric.BURN,
+    limit=0.001,
+    quantile=None,
+    role=Role.DECIDE,
+    source="served",
+    period=Seconds(30 * 86400.0),
+)
 ERRORS, LATENCY = "browse.errors < 1%", "browse.latency.p95 < 250ms"
 
 
@@ -73,6 +86,14 @@ def cases() -> Iterator[tuple[str, Finding]]:
     warned = of(scored("queue", "<=20", warning="<=40"), warns=0.5)
     yield "score, a warning", scores.ended(warned, scores.seen()).findings[0]
     yield "score of one objective", scores.ended(of(scored("browse.latency.p95", "<150ms")), scores.seen()).findings[1]
+    for name, share in (("kept", 0.0001), ("spent", 0.02)):
+        values = [
+            WindowCounts(n := round((end - start) * 100), (round(n * share),), (round(n * share),))
+            for start, end in burn_spans()
+        ]
+        current = replace(seen(), burns=(burn_counts("served", values),))
+        yield f"budget, {name}", ended(metrics.of(BURN), current)
+    yield "budget, unknown", ended(metrics.of(BURN), seen())
     yield "never ready", ended(plan(), AttemptEvidence(1, 0.0, not_ready="`shop` answered 503 for 30 s"))
 
 

@@ -17,7 +17,7 @@ def test_every_kind_of_finding_reads_as_it_did() -> None:
 def test_every_method_and_verdict_is_among_them() -> None:
     """A kind that is added is explained."""
     shown = {(finding.method, finding.verdict) for _, finding in cases()}
-    tested = [Method.SEQUENTIAL, Method.MEAN, Method.BASELINE, Method.THRESHOLD, Method.SCORE]
+    tested = [Method.SEQUENTIAL, Method.MEAN, Method.BASELINE, Method.THRESHOLD, Method.SCORE, Method.BURN]
 
     assert {(method, verdict) for method in tested for verdict in (Verdict.PASS, Verdict.FAIL)} <= shown
 

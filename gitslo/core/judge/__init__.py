@@ -6,6 +6,7 @@
 | `counts` | requests, events, samples and seconds, good or bad one by one |
 | `means` | the mean of a gauge |
 | `baselines` | limits relative to an earlier run or another target |
+| `burns` | how fast an error budget is spent |
 | `scores` | Keptn's weighted score |
 | `thresholds` | estimates beside limits, without error control |
 | `measured` | what is shown as measured |

@@ -18,6 +18,7 @@ from gitslo.core.figures import count, duration, share
 from gitslo.core.judge.counts import Stream
 from gitslo.core.judge.explain import NOT_APPLICABLE
 from gitslo.core.judge.needs import Needs, bounded, judged_in, judged_seconds, quantity_of
+from gitslo.core.judge.undecided import too_short
 from gitslo.core.stats import Histogram, compare_quantiles, log_e_not_worse, log_e_worse
 from gitslo.model import (
     AttemptEvidence,
@@ -140,10 +141,8 @@ def _gated(
         return Verdict.INCONCLUSIVE, f"the numbers would decide a fail, but {current.no_fail[0]}"
     if verdict is Verdict.PASS and current.no_pass:
         return Verdict.INCONCLUSIVE, f"the numbers would decide a pass, but {current.no_pass[0]}"
-    if verdict is Verdict.PASS and judged < policy.min_duration:
-        needed = duration(policy.min_duration)
-        return Verdict.INCONCLUSIVE, f"judged for {duration(judged)} of the {needed} that a pass needs"
-    return verdict, said
+    short = too_short(judged, policy) if verdict is Verdict.PASS else ""
+    return (Verdict.INCONCLUSIVE, short) if short else (verdict, said)
 
 
 def _effect(stream: Stream, sample: BaselineSample | None) -> float:

@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitslo.core.judge.baselines import baseline_finding
+from gitslo.core.judge.burns import burn_finding
 from gitslo.core.judge.counted import counted_finding, stream_of
 from gitslo.core.judge.counts import Stream
 from gitslo.core.judge.means import mean_finding
@@ -147,6 +148,8 @@ class Judge:
             return baseline_finding(objective, phase, attempts, stream, policy, self._needs, final=final)
         if objective.test is Test.THRESHOLD:
             return threshold_finding(objective, phase, attempts, stream, section, policy, final=final)
+        if objective.metric is Metric.BURN:
+            return burn_finding(objective, phase, attempts, policy, final=final)
         if objective.metric is Metric.MEAN and section is not None:
             return mean_finding(objective, phase, attempts, section, policy, self._needs, final=final)
         return counted_finding(objective, phase, attempts, stream, section, policy, self._needs, final=final)

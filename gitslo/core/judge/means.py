@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitslo.core.figures import count, duration
+from gitslo.core.figures import count
 from gitslo.core.judge.measured import mean_of, samples_of
 from gitslo.core.judge.needs import Needs, bounded, judged_in, judged_seconds, quantity_of
-from gitslo.core.judge.undecided import unknown_of
+from gitslo.core.judge.undecided import too_short, unknown_of
 from gitslo.core.stats import LEAST_BLOCKS, BlockMeans, judge_means
 from gitslo.model import (
     AttemptEvidence,
@@ -130,5 +130,5 @@ def _why(tested: BlockMeans, towards: float | None, judged: float, policy: Judge
             f"{tested.blocks} such blocks are known, and fewer than {LEAST_BLOCKS} decide nothing"
         )
     if towards is not None and towards >= needs.succeed:
-        return f"judged for {duration(judged)} of the {duration(policy.min_duration)} that a pass needs"
+        return too_short(judged, policy)
     return "the mean lies too near to the limit for the blocks there are"

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gitslo.core.figures import duration
 from gitslo.core.judge.measured import mean_of, samples_of
 from gitslo.core.judge.needs import judged_in, judged_seconds
+from gitslo.core.judge.undecided import too_short
 from gitslo.core.scoring import Score, Scored, score
 from gitslo.model import (
     AttemptEvidence,
@@ -77,10 +77,8 @@ def _gated(found: Score, current: AttemptEvidence, judged: float, plan: Plan) ->
         return Verdict.INCONCLUSIVE, f"{found.reason}, but {current.no_fail[0]}"
     if found.verdict is Verdict.PASS and current.no_pass:
         return Verdict.INCONCLUSIVE, f"{found.reason}, but {current.no_pass[0]}"
-    if found.verdict is Verdict.PASS and judged < plan.judge.min_duration:
-        needed = duration(plan.judge.min_duration)
-        return Verdict.INCONCLUSIVE, f"judged for {duration(judged)} of the {needed} that a pass needs"
-    return found.verdict, found.reason
+    short = too_short(judged, plan.judge) if found.verdict is Verdict.PASS else ""
+    return (Verdict.INCONCLUSIVE, short) if short else (found.verdict, found.reason)
 
 
 def _reported(each: Scored, phase: Phase, current: AttemptEvidence, plan: Plan) -> Finding:

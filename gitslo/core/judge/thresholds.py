@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gitslo.core.figures import duration
 from gitslo.core.judge.counted import measured
 from gitslo.core.judge.counts import Stream
 from gitslo.core.judge.measured import mean_of, samples_of
 from gitslo.core.judge.needs import counted_as, judged_in, judged_seconds, quantity_of
-from gitslo.core.judge.undecided import unknown_of
+from gitslo.core.judge.undecided import too_short, unknown_of
 from gitslo.model import (
     AttemptEvidence,
     Finding,
@@ -99,12 +98,9 @@ def _compared(
         return (Verdict.INCONCLUSIVE, f"the numbers would decide a fail, but {gate[0]}") if gate else (Verdict.FAIL, "")
     if current.no_pass:
         return Verdict.INCONCLUSIVE, f"the numbers would decide a pass, but {current.no_pass[0]}"
-    judged = judged_in(attempts, phase)
-    if judged < policy.min_duration:
-        return (
-            Verdict.INCONCLUSIVE,
-            f"judged for {duration(judged)} of the {duration(policy.min_duration)} that a pass needs",
-        )
+    short = too_short(judged_in(attempts, phase), policy)
+    if short:
+        return Verdict.INCONCLUSIVE, short
     return Verdict.PASS, ""
 
 

@@ -15,7 +15,7 @@ from gitslo.core.judge.needs import Needs, counted_as
 from gitslo.core.stats import LEAST_BLOCKS, Clustering, clean_requests_to_pass, log_e_fail, log_e_pass
 from gitslo.model import AttemptEvidence, Concentration, Counted, JudgePolicy, Metric, MetricSection, Objective
 
-__all__ = ["Undecided", "unknown_of", "why_undecided"]
+__all__ = ["Undecided", "too_short", "unknown_of", "why_undecided"]
 
 _ALL = 1.0
 
@@ -62,10 +62,17 @@ def why_undecided(
     if known.fails_open is not None and known.fails_open.log_e_fail() >= needs.fail:
         return f"the numbers would decide a fail, but {_newest(attempt.no_fail for attempt in attempts)}"
     if known.passes.log_e_pass() >= needs.succeed:
-        return f"judged for {duration(known.judged)} of the {duration(policy.min_duration)} that a pass needs"
+        return too_short(known.judged, policy)
     if known.passes_open is not None and known.passes_open.log_e_pass() >= needs.succeed:
         return f"the numbers would decide a pass, but {_newest(attempt.no_pass for attempt in attempts)}"
     return _clustered(objective, needs, known, units) or _missing(objective, needs, known, units)
+
+
+def too_short(judged: float, policy: JudgePolicy) -> str:
+    """Why a pass is none yet; empty where it is."""
+    if judged >= policy.min_duration:
+        return ""
+    return f"judged for {duration(judged)} of the {duration(policy.min_duration)} that a pass needs"
 
 
 def unknown_of(metric: str, attempts: Sequence[AttemptEvidence]) -> str:
