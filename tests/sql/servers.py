@@ -171,7 +171,13 @@ def mariadb() -> Iterator[Database]:
         script = "create database mysql;\nuse mysql;\n" + "\n".join((shared / file).read_text() for file in files)
         _do([*argv, "--bootstrap"], script)
         port = _free_port()
-        argv += [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/socket", "--skip-log-bin"]
+        argv += [
+            f"--port={port}",
+            "--bind-address=127.0.0.1",
+            f"--socket={folder}/socket",
+            "--skip-log-bin",
+            "--skip-name-resolve",
+        ]
         argv += [f"--max-connections={CONNECTIONS}", f"--init-file={_grants(Path(folder), reader, owner)}"]
         with (Path(folder) / "log").open("wb") as log:
             server = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=log)

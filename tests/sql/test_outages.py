@@ -163,7 +163,7 @@ def test_no_connection_is_left_open(server) -> None:
         "postgresql": "select count(*) from pg_stat_activity where usename = 'reader'",
         "mariadb": "select count(*) from information_schema.processlist where user = 'reader'",
     }[server.name]
-    asked = source(server.dsn, connections=2)
+    asked = source(server.dsn, connections=2, timeout=Seconds(60.0))
     with ThreadPoolExecutor(6) as several:
         list(several.map(lambda _: asked.measure(gauge("select 1")), range(6)))
         with pytest.raises(Refused):

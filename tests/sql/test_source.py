@@ -179,7 +179,7 @@ def test_a_question_has_an_end(database) -> None:
 def test_several_threads_ask_at_once(database) -> None:
     """One source, many questions: each gets its own answer."""
     fill(database)
-    asked = source(database.dsn, connections=3)
+    asked = source(database.dsn, connections=3, timeout=Seconds(60.0))
     windows = [(BASE + second, BASE + second + 10) for second in range(12)]
 
     with ThreadPoolExecutor(12) as threads:
