@@ -314,7 +314,7 @@ class GiteaForge:
                     f"{pull.head} is at {pull.head_commit or 'nothing'}, not at the expected {expected_head}"
                 )
             if pull.draft:
-                raise self._not_yet(pull, _DRAFT)
+                raise Retry(f"pull request {number} cannot be merged yet: {_DRAFT}", 1.0)
             if pull.mergeable:
                 return pull
             if pause is not None:
