@@ -108,7 +108,7 @@ class _Track:
         try:
             answer = future.result()
         except Retry as retry:
-            self.why = f"`{self.watch.section.source}` could not be asked: {retry}"[:_SAID]
+            self.why = f"its source could not be asked: {retry}"[:_SAID]
             return
         except Refused as refused:
             where = f"the metric `{self.watch.name}` cannot be asked of `{self.watch.section.source}`"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gitslo.core.bounds import check_allowed, check_ceilings
-from gitslo.core.figures import duration
 from gitslo.core.gather import course
 from gitslo.core.judge import Judge, Judgement
 from gitslo.core.windows import LONGEST_ANSWER, Watch, alone, longest, longest_wait
@@ -126,7 +125,7 @@ def _look(looks: Looks) -> bool:
     elapsed = looks.collector.elapsed(looks.clock.now())
     text = ", ".join(f"{count} of `{name}`" for name, count in known)
     looks.tell(
-        f"{duration(float(round(elapsed)))}: windows known: {text}",
+        f"{elapsed:.0f} s: windows known: {text}",
         {"elapsed": elapsed, "windows": min((count for _, count in known), default=0)},
     )
     return going

@@ -226,7 +226,7 @@ def down(question: MetricQuestion) -> MetricAnswer:
     [
         (each(lambda _: None), "nothing is known of it: no sample in the window"),
         (lying, "nothing is known of it: its source said that something may be missing: a store did not answer"),
-        (down, "nothing is known of it: `prom` could not be asked: connection refused"),
+        (down, "nothing is known of it: its source could not be asked: connection refused"),
         (each(lambda _: counts(500, 501)), "nothing is known of it: its source answered more bad events than events"),
         (each(lambda _: counts(500, 0, 0)), "nothing is known of it: its source answered other counts than it was"),
         (each(lambda _: 0.0), "nothing is known of it: its source answered a number, and it is made of counts"),
