@@ -97,6 +97,27 @@ def test_a_refusal_in_json() -> None:
     assert (2, None, "the plan") == (done.exit_code, document["plan"], document["refused"][0]["what"])
 
 
+def test_what_no_plan_may_have_is_refused_and_not_written(tmp_path: Path) -> None:
+    """A query that is longer than a plan's: the reader's own words, and the line cut to a readable length."""
+    template, plan = tmp_path / "template.yaml", tmp_path / "slo.yaml"
+    template.write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nspec:\n  metrics:\n"
+        f"  - {{name: a, successCondition: 'result[0] < 5', provider: {{prometheus: {{query: '{'a' * 9000}'}}}}}}\n",
+        encoding="utf-8",
+    )
+    done = run("argo", template, "--output", plan)
+
+    assert (
+        2,
+        False,
+        f"refused: {template}:1:1: `gauge: {'a' * 73}`: expected at most 8192 characters, found 9000",
+    ) == (
+        done.exit_code,
+        plan.exists(),
+        done.stderr.splitlines()[-1],
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [

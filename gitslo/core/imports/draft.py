@@ -202,12 +202,13 @@ class Draft:
                 why += f"; first of all, line {first.place.line}, {first.what}: {first.why}"
                 todo = first.todo
             self.refuse(self.files.start, why, todo, what="the plan")
+        asked = {part.value for parts in self._metrics for part in parts if part.key == "source"}
         plan = "" if self._refused else write(self._plan(), self._head())
         return Imported(
             plan,
             _sorted(self._notes, self.files),
             _sorted(self._findings, self.files),
-            tuple(self._sources.values()),
+            tuple(each for name, each in self._sources.items() if name in asked),
             tuple(self._refused),
         )
 

@@ -21,6 +21,9 @@ from gitslo.errors import Problem, Refused
 
 __all__ = ["FORMATS", "import_files"]
 
+_SHOWN = 80
+"""Characters of a line of the plan that are repeated in a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Format:
@@ -73,7 +76,7 @@ def _accepted(imported: Imported, read: Files) -> Imported:
     except Refused as refused:
         lines = imported.plan.splitlines()
         why = tuple(
-            Note(read.start, f"`{lines[(problem.line or 1) - 1].strip()}`", problem.message, problem.hint)
+            Note(read.start, f"`{lines[(problem.line or 1) - 1].strip()[:_SHOWN]}`", problem.message, problem.hint)
             for problem in refused.problems
         )
         return replace(imported, plan="", refused=why)
