@@ -127,7 +127,7 @@ class Controller:
         self._actor = Actor(
             self.sight, forge, begin=self._begin, cancel=self._cancel_attempt, commands=commands, tell=self._tell
         )
-        self._sources = sources or {}
+        self._sources = {} if sources is None else sources
         self._memory: dict[str, Memory] = {}
         self._won: dict[str, float] = {}
         """Claims of ours by nonce: monotonic seconds before each was written; others count from later on."""

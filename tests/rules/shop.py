@@ -14,7 +14,17 @@ from gitslo.core.steps import Stay
 from gitslo.loop import Controller, Poll, Settings
 from gitslo.loop.attempts import Attempts, Places
 from gitslo.model import Allowed, Ceilings, CommitId, Environment, EnvironmentState
-from gitslo.ports import Event, Expected, LoadJob, LoadResult, LoadSnapshot, RefUpdate, Repository, SyncReport
+from gitslo.ports import (
+    Event,
+    Expected,
+    LoadJob,
+    LoadResult,
+    LoadSnapshot,
+    MetricSource,
+    RefUpdate,
+    Repository,
+    SyncReport,
+)
 from gitslo.testing.fake_load import FakeLoad, Script
 from gitslo.testing.fake_readiness import FakeReadiness
 from gitslo.testing.fake_syncer import FakeSyncer
@@ -125,6 +135,7 @@ class Shop:
         self.syncer = Follower()
         self.engine = Engine(self.tag)
         self.readiness = FakeReadiness()
+        self.sources: dict[str, MetricSource] = {}
         self.journal = Journal()
         self.woken = threading.Event()
         pipeline = PIPELINE.replace("PROD_MERGE", prod_merge).replace("NEWER", newer)
@@ -162,6 +173,7 @@ class Shop:
             commands=lambda *_: "",
             observers=(self.journal,),
             attempts=Attempts(Places(4), self.woken.set),
+            sources=self.sources,
         )
 
     def through(self, wrap: Callable[[Repository], Repository]) -> None:
