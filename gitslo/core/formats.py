@@ -118,7 +118,7 @@ def _gate_lines(attempt: AttemptEvidence) -> list[str]:
 
 
 def _document(result: TestResult) -> dict[str, JsonValue]:
-    """Everything but the per-second counts; those are in the evidence file."""
+    """Everything but per-second counts, samples and distributions; those are in the evidence file."""
     return {
         "schema": SCHEMA,
         "file": result.file,
@@ -142,11 +142,18 @@ def _attempt(attempt: AttemptEvidence) -> dict[str, JsonValue]:
         "attempt": attempt.attempt,
         "started": attempt.started,
         "judged_seconds": {phase.value: seconds for phase, seconds in attempt.judged_seconds},
-        "loads": [to_json(load) for load in attempt.loads],
+        "loads": [_load(load) for load in attempt.loads],
+        "unknown": dict(attempt.unknown),
         "no_fail": list(attempt.no_fail),
         "no_pass": list(attempt.no_pass),
         "not_ready": attempt.not_ready,
     }
+
+
+def _load(load: LoadSummary) -> JsonValue:
+    said = to_json(load)
+    assert isinstance(said, dict)  # noqa: S101 - it is a record
+    return {name: value for name, value in said.items() if name != "distribution"}
 
 
 # --------------------------------------------------------------------------- JUnit
