@@ -51,4 +51,4 @@ def forge_lines(forge: ForgeDocument) -> Iterator[str]:
     also = f" ({', '.join(others)} would do, too)" if others else ""
     yield plain(f"forge: {forge['name']}; we merge by {first}{also}")
     for line in forge["cannot"]:
-        yield plain(f"  {line}")
+        yield f"  {plain(line)}"

@@ -149,6 +149,8 @@ def _choice(fault: Fault) -> Mistake:
     shown = (str(name).lower() if isinstance(name, bool) else str(name) for name in fault.limit)
     names = list(dict.fromkeys(shown))  # a version may be quoted or not
     hint = nearest(value, names) if isinstance(value, str) and get_close_matches(value, names) else ""
+    if isinstance(value, str):
+        hint = fault.schema.get("x-hints", {}).get(value, hint)
     return Mistake(fault.pointer, f"expected {words(names)}, found {_shown(fault.schema, value)}", hint)
 
 

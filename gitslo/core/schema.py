@@ -4,7 +4,7 @@ Called by `gitslo.core.document`. Invariants:
     * Nothing is ever fetched: a `$ref` that is not in the schema itself is an error of ours.
     * Every mistake of a document is told, not only the first.
     * A subschema `{"title": ..., "not": {}}`, and a word in `x-later`, is a part of the language that this version does
-      not have.
+      not have. A word in `x-hints` is a mistake that is often made, with how to mend it.
 """
 
 from __future__ import annotations

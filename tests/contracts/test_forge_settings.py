@@ -96,7 +96,7 @@ def test_where_the_forge_is_follows_from_the_repository(url: str, forge: str, ex
         (f"{{gitea: {{token: {TOKEN}, ca: /etc/hostname}}}}", "http://127.0.0.1:1/a/b", "only an https:// forge"),
         (f"{{gitea: {{url: 'https://u:p@x/', token: {TOKEN}}}}}", "https://git.example.com/a/b", "no user name"),
         (f"{{gitea: {{token: {TOKEN}}}, forgejo: {{token: {TOKEN}}}}}", "https://git.example.com/a/b", "forge"),
-        ("gitea", "https://git.example.com/a/b", "forge"),
+        ("gitea", "https://git.example.com/a/b", "found `gitea` (it needs a token: `forge: {gitea: {token: "),
     ],
 )
 def test_what_cannot_work_is_refused_by_place(forge: str, url: str, said: str) -> None:

@@ -78,7 +78,10 @@ class GiteaForge:
         Raises:
             Retry: no answer. Refused: it does not know us, or not the repository.
         """
-        version = record(self._http.get("/api/v1/version").data).text("version")
+        answer = self._http.get("/api/v1/version", expect=(404,))
+        if answer.data is None:
+            raise Refused(f"there is no API of {self._http.name} at {self._http.base}: is its `url` right?")
+        version = record(answer.data).text("version")
         repository = self._repository()
         allowed = tuple(method for method in self._in_order(repository) if repository.truth(_METHODS[method][1]))
         return Capabilities(

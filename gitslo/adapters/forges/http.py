@@ -47,6 +47,7 @@ _A_MOMENT: Final = 1_000_000_000
 _LIMITS: Final = ("x-ratelimit", "ratelimit")
 _MOVED: Final = "name that URL in the operator's file, if it is the right one"
 _RIGHTS: Final = "what the token must be allowed to do is in docs/how-to/forges.md"
+_NOT_FOUND: Final = "is the forge's `url` right, and may the account see the repository?"
 _BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY)
 
 
@@ -237,7 +238,8 @@ class ForgeHttp:
             message = f"{self.name} at {self.base} does not accept the token: {self._said(answer)}"
             raise Refused(Problem(message, hint="it may have expired, or been revoked"))
         what = "does not let us" if status == HTTPStatus.FORBIDDEN else f"answers with status {status} to"
-        raise Refused(Problem(f"{self.name} {what} {path.partition('?')[0]}: {self._said(answer)}", hint=_RIGHTS))
+        hint = _NOT_FOUND if status == HTTPStatus.NOT_FOUND else _RIGHTS
+        raise Refused(Problem(f"{self.name} {what} {path.partition('?')[0]}: {self._said(answer)}", hint=hint))
 
     def _limit(self, answer: HttpAnswer) -> float | None:
         """Seconds until the forge may be asked again, where it says that this was too much; otherwise None."""
