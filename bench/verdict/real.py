@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from bench.verdict.figures import Figures, Judged
 from gitslo.core.parse_plan import parse_plan
+from gitslo.errors import Retry
 from gitslo.model import Allowed, Ceilings, Evidence, Plan, Verdict
 from gitslo.run import AttemptOrder, AttemptOutcome, attempt
 from gitslo.wiring_run import SystemClock, load_engine, readiness_probe, target_access
@@ -108,7 +109,11 @@ def _judged_often(rate: float, runs: int, seed: int) -> list[AttemptOutcome]:
 
     def one(number: int) -> AttemptOutcome:
         nonlocal done
-        outcome = _attempt(_plan(PLAN.format(port=running.port)), Evidence(), seed + number)
+        plan = _plan(PLAN.format(port=running.port))
+        try:
+            outcome = _attempt(plan, Evidence(), seed + number)
+        except Retry:  # as the loop does: a load that could not be carried out is no evidence
+            outcome = _attempt(plan, Evidence(), seed + number)
         with lock:
             done += 1
             if done % 20 == 0:

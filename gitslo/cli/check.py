@@ -10,13 +10,18 @@ import click
 
 from gitslo.adapters.directory import DirectoryView
 from gitslo.cli.style import plain
+from gitslo.core.checking import Checked
 from gitslo.core.checking import check as check_view
+from gitslo.core.guarantee import GUARANTEE
 from gitslo.core.lint import Granted, Remark, Severity
 from gitslo.core.lint_metrics import GrantedSource
 from gitslo.core.wildcard import matches
 from gitslo.errors import Problem, Refused
 
 __all__ = ["check"]
+
+FEW = 8
+"""Environments that are named in one line."""
 
 
 @click.command(epilog="Example: gitslo check . --operator ../operator.yaml")
@@ -55,6 +60,8 @@ def check(folder: Path, operator: Path | None, repository: str | None, as_json: 
             "errors": errors,
             "warnings": warnings,
             "problems": problems,
+            "withdrawals_a_year": dict(checked.withdrawals),
+            "guarantee": GUARANTEE,
         }
         click.echo(json.dumps(document, indent=2))
     else:
@@ -63,8 +70,25 @@ def check(folder: Path, operator: Path | None, repository: str | None, as_json: 
         click.echo(
             f"{_many(len(checked.environments), 'environment')}, {_many(errors, 'error')}, {_many(warnings, 'warning')}"
         )
+        if checked.environments and not errors:
+            _meaning(checked)
     if errors:
         raise SystemExit(1)
+
+
+def _meaning(checked: Checked) -> None:
+    """What the verdicts of this repository will be worth."""
+    click.echo()
+    by_number: dict[str, list[str]] = {}
+    for name, yearly in checked.withdrawals:
+        by_number.setdefault(f"{yearly:.2g}" if yearly < 10 else f"{yearly:,.0f}", []).append(name)  # noqa: PLR2004
+    for number, names in by_number.items():
+        shown = ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+        times = "once" if number == "1" else f"{number} times"
+        click.echo(
+            plain(f"Revalidations of {shown}: a service at its limits loses its pass by chance at most {times} a year.")
+        )
+    click.echo(GUARANTEE)
 
 
 def _many(number: int, noun: str) -> str:

@@ -23,6 +23,7 @@ from gitslo.core.lint import (
     lint_manifests,
     lint_pipeline,
     lint_plan,
+    withdrawals_a_year,
 )
 from gitslo.core.lint_metrics import lint_environment
 from gitslo.core.parse_pipeline import parse_pipeline
@@ -44,10 +45,13 @@ class Checked:
     Attributes:
         environments: names, in the pipeline's order; empty where the pipeline cannot be read.
         remarks: sorted by file, line and column.
+        withdrawals: (environment, how often a year at most a service at its limits loses its pass by chance), for
+            those that are revalidated and whose plan can be read.
     """
 
     environments: tuple[str, ...]
     remarks: tuple[Remark, ...]
+    withdrawals: tuple[tuple[str, float], ...] = ()
 
     def count(self, severity: Severity) -> int:
         """How many remarks are of this severity."""
@@ -66,7 +70,8 @@ def check(view: TreeView, granted: Granted | None = None) -> Checked:
     found = () if pipeline is None else checking.tried(lambda: environments(pipeline), PIPELINE_FILE) or ()
     if pipeline is not None and found:
         checking.all_of(pipeline, found, granted)
-    return Checked(tuple(environment.name for environment in found), _sorted(view, checking.remarks))
+    names = tuple(environment.name for environment in found)
+    return Checked(names, _sorted(view, checking.remarks), checking.withdrawals)
 
 
 def _pipeline(view: TreeView) -> Pipeline:
@@ -82,6 +87,7 @@ class _Checking:
     def __init__(self, view: TreeView) -> None:
         self.view = view
         self.remarks: list[Remark] = []
+        self.withdrawals: tuple[tuple[str, float], ...] = ()
 
     def tried(self, what: Callable[[], T], file: str) -> T | None:
         """The result, or None and a remark for each problem; those without a file are about `file`."""
@@ -109,7 +115,9 @@ class _Checking:
                 plans[environment.name] = plan
                 self.remarks.extend(lint_plan(plan, environment.plan_path, extensions_of(pipeline)))
                 self.remarks.extend(lint_environment(plan, environment.plan_path, environment))
-        self.remarks.extend(lint_pipeline(self.view, pipeline, found, trees))
+        self.remarks.extend(lint_pipeline(self.view, pipeline, found, trees, plans))
+        yearly = ((name, withdrawals_a_year(pipeline, plan)) for name, plan in plans.items())
+        self.withdrawals = tuple((name, number) for name, number in yearly if number is not None)
         if granted is not None:
             self.remarks.extend(lint_granted(granted, pipeline, found, plans))
 

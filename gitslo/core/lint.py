@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitslo.core.discover import PIPELINE_FILE, Tree, shared
@@ -22,6 +22,8 @@ from gitslo.core.objects import EXECUTABLE, FILE
 from gitslo.core.references import CHART, KUSTOMIZATIONS
 from gitslo.core.remarks import Remark, Severity
 from gitslo.core.remarks import refused as _refused
+from gitslo.core.simulation.lanes import judged_totals
+from gitslo.core.stats import SPARED_SECONDS
 from gitslo.core.units import format_duration, format_rate, format_share
 from gitslo.core.variables import environment_of, variables_of
 from gitslo.core.wildcard import matches
@@ -34,7 +36,6 @@ from gitslo.model import (
     Ceilings,
     Environment,
     JudgedUnit,
-    LoadSection,
     Metric,
     Objective,
     Pipeline,
@@ -58,6 +59,7 @@ __all__ = [
     "lint_manifests",
     "lint_pipeline",
     "lint_plan",
+    "withdrawals_a_year",
 ]
 
 _YEAR = 365.25 * 86400
@@ -161,42 +163,26 @@ def _most_errors(objective: Objective) -> float:
 
 
 def _provable(plan: Plan, objective: Objective, file: str, pointer: str, extensions: int) -> Iterator[Remark]:
-    """Whether enough requests are judged to prove the limit, if not one of them is bad; or enough seconds."""
-    section = next(section for section in plan.load if section.name == objective.load)
+    """Whether enough is judged to prove the limit, if nothing is bad, and enough to break it, if everything is."""
     by_seconds = objective.unit is JudgedUnit.SECONDS
-    share = 1.0 if by_seconds else _share(section, objective.endpoint)
-    first = int(_judged(plan, section, 0, by_seconds=by_seconds) * share)
-    in_all = first + int(extensions * _judged(plan, section, 1, by_seconds=by_seconds) * share)
-    need = _needed(objective.allowed, plan.judge.false_pass, in_all)
-    if need <= first:
-        return
+    judged = [judged_totals(plan, objective, number) for number in range(min(extensions, 1) + 1)]
+    first, more = (len(totals) if by_seconds else sum(totals) for totals in (judged[0], judged[-1]))
+    in_all = first + extensions * more
+    need = _needed(objective.allowed, plan.judge.false_pass, first)
     unit, longer = ("seconds", "longer") if by_seconds else ("requests", "longer or at a higher rate")
     what = f"`{objective.text}` needs {count(need)} judged {unit} without a bad one"
-    if need <= in_all:
+    if need > in_all:
+        hint = f"hold {longer}, or loosen the limit"
+        message = f"{what}, and all attempts judge {count(in_all)}: it can never pass"
+        yield _refused(message, file, pointer, hint)
+    elif need > first:
         hint = f"hold {longer}, or every run is extended"
         yield Remark(Problem(f"{what}, and an attempt judges {count(first)}", file, pointer=pointer, hint=hint))
-        return
-    hint = f"hold {longer}, or loosen the limit"
-    message = f"{what}, and all attempts judge {count(in_all)}: it can never pass"
-    yield _refused(message, file, pointer, hint)
-
-
-def _share(section: LoadSection, endpoint: str | None) -> float:
-    weights = sum(each.weight for each in section.requests)
-    own = sum(each.weight for each in section.requests if endpoint in {None, each.name})
-    return own / weights
-
-
-def _judged(plan: Plan, section: LoadSection, extension: int, *, by_seconds: bool) -> float:
-    """Requests that one attempt judges, or seconds."""
-    run = course(section, plan.judge, extension)
-    total, at = 0.0, 0.0
-    for stage in run.section.stages:
-        end = at + stage.duration
-        seconds = sum(max(0.0, min(end, to) - max(at, start)) for _, start, to in run.judged)
-        total += seconds if by_seconds else stage.rate * seconds
-        at = end
-    return total
+    seconds = len(judged[0]) + extensions * len(judged[-1])
+    if 0 < seconds <= SPARED_SECONDS and 0.0 < objective.allowed < 1.0:
+        message = f"`{objective.text}` can never fail: {seconds} seconds are judged, and no burst of"
+        hint = f"hold for more than {SPARED_SECONDS} s"
+        yield Remark(Problem(f"{message} {SPARED_SECONDS} s fails a service", file, pointer=pointer, hint=hint))
 
 
 def _clean(plan: Plan) -> Callable[[float, int], int]:
@@ -291,9 +277,13 @@ def _set_by(view: TreeView, kustomization: str) -> Iterator[str]:
 
 
 def lint_pipeline(
-    view: TreeView, pipeline: Pipeline, environments: Sequence[Environment], trees: Mapping[str, Tree]
+    view: TreeView,
+    pipeline: Pipeline,
+    environments: Sequence[Environment],
+    trees: Mapping[str, Tree],
+    plans: Mapping[str, Plan],
 ) -> Iterator[Remark]:
-    """The pipeline, and what its environments have in common."""
+    """The pipeline, and what its environments have in common; trees and plans are those that could be read."""
     seen = [environment for environment in environments if environment.name in trees]
     for path, names in shared(seen, [trees[environment.name] for environment in seen]):
         message = f"a change here reaches {', '.join(names)} at once: no stage proves it for the next"
@@ -302,7 +292,7 @@ def lint_pipeline(
         message = "stages come after others, and nothing is promoted into them"
         yield Remark(Problem(message, PIPELINE_FILE, pointer="/stages", hint="say in `promote` what moves"))
     yield from _flux(view, pipeline, environments)
-    yield from _withdrawals(pipeline)
+    yield from _withdrawals(pipeline, plans.values())
 
 
 def _flux(view: TreeView, pipeline: Pipeline, environments: Sequence[Environment]) -> Iterator[Remark]:
@@ -322,11 +312,14 @@ def _flux(view: TreeView, pipeline: Pipeline, environments: Sequence[Environment
         yield Remark(Problem(message, PIPELINE_FILE, pointer="/plan", hint=hint))
 
 
-def _withdrawals(pipeline: Pipeline, false_fail: float = 0.05) -> Iterator[Remark]:
+def withdrawals_a_year(pipeline: Pipeline, plan: Plan) -> float | None:
+    """How often at most a service exactly at its limits loses its pass by chance; None without revalidations."""
     every, confirm = pipeline.revalidation.every, pipeline.revalidation.confirm
-    if every is None:
-        return
-    yearly = _YEAR / every * false_fail**confirm
+    return None if every is None else _YEAR / every * plan.judge.false_fail**confirm
+
+
+def _withdrawals(pipeline: Pipeline, plans: Iterable[Plan]) -> Iterator[Remark]:
+    yearly = max((withdrawals_a_year(pipeline, plan) or 0.0 for plan in plans), default=0.0)
     if yearly > _TOLERABLE:
         message = f"a service exactly at its limits can lose its pass by chance {count(round(yearly))} times a year"
         hint = "revalidate less often, confirm once more, or lower `judge.false_fail`"

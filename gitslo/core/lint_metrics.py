@@ -166,7 +166,7 @@ def _enough(
         if objective.unit is JudgedUnit.SECONDS or (
             section.form is MetricForm.GAUGE and objective.metric is Metric.QUANTILE
         ):
-            need = max(need, needed(objective.allowed, in_all))
+            need = max(need, needed(objective.allowed, first))
         if need <= first:
             continue
         long = format_duration(Seconds(math.ceil(every) * need))

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from gitslo.adapters.directory import DirectoryView
 from gitslo.cli.root import cli
 from gitslo.core.checking import check
+from gitslo.core.guarantee import GUARANTEE
 
 PIPELINE = """\
 schema: gitslo/v1
@@ -87,14 +88,17 @@ def run(folder: Path, *arguments: str) -> Result:
 
 
 def lines(folder: Path, *arguments: str) -> list[str]:
-    return run(folder, *arguments).stdout.splitlines()
+    """What is found, without what its verdicts will mean."""
+    return run(folder, *arguments).stdout.partition("\n\n")[0].splitlines()
 
 
 def test_a_repository_without_a_flaw(folder: Path) -> None:
-    """One line, exit code 0."""
+    """One line, exit code 0, and what its verdicts will mean: the same sentence as everywhere."""
     result = run(folder)
+    found, _, meaning = result.stdout.partition("\n\n")
 
-    assert (0, "2 environments, 0 errors, 0 warnings\n", "") == (result.exit_code, result.stdout, result.stderr)
+    assert (0, "2 environments, 0 errors, 0 warnings", "") == (result.exit_code, found, result.stderr)
+    assert meaning.endswith(f"{GUARANTEE}\n")
 
 
 def test_errors_end_with_one_and_warnings_with_zero(folder: Path) -> None:
@@ -109,7 +113,7 @@ def test_errors_end_with_one_and_warnings_with_zero(folder: Path) -> None:
     assert [
         "prod/slo.yaml:3:10: /targets/spare: warning: nothing uses the target `spare` (remove it)",
         "2 environments, 0 errors, 1 warning",
-    ] == warned.stdout.splitlines()
+    ] == warned.stdout.partition("\n\n")[0].splitlines()
     assert [
         (
             "dev/slo.yaml:11:16: /load/browse/stages/0/hold: expected a rate, e.g. `200/s` or `30/m`,"
@@ -140,6 +144,8 @@ def test_the_same_as_json(folder: Path) -> None:
                 "hint": "did you mean `errors`?",
             }
         ],
+        "withdrawals_a_year": {"prod": pytest.approx(365.25 * 4 * 0.05**2)},
+        "guarantee": GUARANTEE,
     } == json.loads(result.stdout)
     assert 1 == result.exit_code
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Assumed", "Lane", "Timeline", "judged_requests", "timeline"]
+__all__ = ["Assumed", "Lane", "Timeline", "judged_totals", "timeline"]
 
 _CHUNK = 1000
 """Seconds that are sorted into phases at a time: neighbours are merged only beyond `gather.SECONDS_KEPT`."""
@@ -166,10 +166,11 @@ def timeline(plan: Plan, *, extensions: int = 0, assumed: Assumed = Assumed()) -
     return building.built()
 
 
-def judged_requests(plan: Plan, section: LoadSection, endpoint: str | None, extension: int) -> int:
-    """Requests of a section, or of one endpoint, that one attempt judges."""
+def judged_totals(plan: Plan, objective: Objective, extension: int) -> tuple[int, ...]:
+    """Of an objective on a load: the requests in each second that one attempt judges, none of them empty."""
+    section = next(section for section in plan.load if section.name == objective.load)
     run = course(section, plan.judge, extension)
-    return sum(second.total for second in _judged(run, _share(section, endpoint)))
+    return tuple(second.total for second in _judged(run, _share(section, objective.endpoint)))
 
 
 class _Building:
