@@ -205,7 +205,10 @@ class Looks:
             tallies=(*found, *metrics.tallies),
             loads=with_needed_distributions(self.order.plan, summaries),
             no_fail=tuple(dict.fromkeys(reason for result in ended for reason in result.no_fail)),
-            no_pass=tuple(dict.fromkeys(reason for result in ended for reason in result.no_pass)),
+            no_pass=(
+                *dict.fromkeys(reason for result in ended for reason in result.no_pass),
+                *self._gates_of_others(),
+            ),
             series=metrics.series,
             unknown=metrics.unknown,
             baselines=(*self.order.baselines, *self._baselines()),
@@ -214,6 +217,14 @@ class Looks:
 
     def _keys(self) -> list[LoadKey]:
         return [(each.section.name, each.section.target) for each in self.courses]
+
+    def _gates_of_others(self) -> list[str]:
+        """What makes another target look worse than it is, and so ours better: a pass would not rest on the target."""
+        return [
+            f"the same load on `{target}`: {reason}"
+            for (_, target), result in sorted(self._others.items(), key=lambda item: item[0])
+            for reason in dict.fromkeys((*result.no_fail, *result.no_pass))
+        ]
 
     def _baselines(self) -> list[BaselineSample]:
         """What other targets said under the same load."""

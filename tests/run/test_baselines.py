@@ -138,3 +138,14 @@ def test_without_an_earlier_run_it_is_not_applicable() -> None:
 
     assert outcome.verdict is Verdict.PASS
     assert outcome.findings[1].reason.startswith("not applicable: ")
+
+
+def test_what_makes_the_other_target_look_bad_blocks_a_pass() -> None:
+    """Our own lag there would be taken for its slowness, and ours for an improvement."""
+    lagging = replace(failing(0.02), no_fail=("requests left 80 ms late",))
+    scripts = {"browse": failing(0.02), "browse@old": lagging}
+    outcome = run(compared(relative(OLD, factor=4.0)), FakeLoad(**scripts))
+
+    assert outcome.verdict is Verdict.INCONCLUSIVE
+    assert outcome.evidence.no_pass == ("the same load on `old`: requests left 80 ms late",)
+    assert outcome.evidence.no_fail == ()
