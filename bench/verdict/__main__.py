@@ -3,8 +3,8 @@
     python -m bench.verdict [--runs 10000] [--only KIND,...] [--without-real] [--page FILE]
 
 Everything with 10,000 runs a cell takes about a quarter of an hour. With `--only` (parts of names of kinds; `real` is
-the real service) the page is printed and not written, because most of it would be missing. `--figures FILE` reads what
-was measured before and keeps everything, so that parts can be measured at different times.
+the real service) the page is printed and not written, because most of it would be missing. `--figures FILE` keeps
+every cell as soon as it is there and leaves out those that it has, so that a bench can go on where it was stopped.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> int:
     figures = Figures.read(asked.figures) if asked.figures and asked.figures.exists() else Figures()
     kinds = [kind for kind in KINDS if not only or any(part in kind.name for part in only)]
     began = time.monotonic()
-    for name, factor, found in _simulate(kinds, asked.runs, asked.seed, asked.jobs):
+    for name, factor, found in _simulate(figures, kinds, asked.runs, asked.seed, asked.jobs):
         figures.cells.setdefault(name, {})[factor] = found
         _keep(figures, asked.figures)
     if kinds:
@@ -77,9 +77,15 @@ def _keep(figures: Figures, path: Path | None) -> None:
         figures.write(path)
 
 
-def _simulate(kinds: list[Kind], runs: int, seed: int, jobs: int) -> Iterator[tuple[str, float, dict[str, Cell]]]:
+def _simulate(
+    figures: Figures, kinds: list[Kind], runs: int, seed: int, jobs: int
+) -> Iterator[tuple[str, float, dict[str, Cell]]]:
+    """What the figures do not have with so many runs."""
     cells = [
-        (kind.name, factor, runs, seed) for kind in kinds for factor in FACTORS if factor * kind.limit <= kind.most
+        (kind.name, factor, runs, seed)
+        for kind in kinds
+        for factor in FACTORS
+        if factor * kind.limit <= kind.most and not _has(figures, kind.name, factor, runs)
     ]
     if not cells:
         return
@@ -94,6 +100,10 @@ def _simulate(kinds: list[Kind], runs: int, seed: int, jobs: int) -> Iterator[tu
                 flush=True,
             )
             yield name, factor, found
+
+
+def _has(figures: Figures, kind: str, factor: float, runs: int) -> bool:
+    return any(cell.runs == runs for cell in figures.cells.get(kind, {}).get(factor, {}).values())
 
 
 def _cell(cell: tuple[str, float, int, int]) -> dict[str, Cell]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import platform
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -59,7 +60,8 @@ METHOD = """\
 def page(figures: Figures, runs: int) -> str:
     """The whole page."""
     total, most = size_and_most(0.01)
-    words = HEAD.format(runs=count(runs), seconds=SECONDS, rate=RATE, least=MIN_DURATION, guarantee=GUARANTEE)
+    quoted = "\n> ".join(textwrap.wrap(GUARANTEE, 117))
+    words = HEAD.format(runs=count(runs), seconds=SECONDS, rate=RATE, least=MIN_DURATION, guarantee=quoted)
     parts = [words, _machine(figures), *_summary(figures)]
     parts += ["![How often runs fail and pass, by kind of service](verdict-requests.svg)\n"]
     for kind in KINDS:

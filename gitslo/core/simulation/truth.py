@@ -90,8 +90,8 @@ def read_truths(
         if not equals or not name.strip():
             raise Refused(Problem(f"--true {text!r} is not of the form NAME=VALUE", hint=f"e.g. {_EXAMPLE}"))
         if not meant:
-            known = [_subject(lane) for lane in lanes]
-            hint = nearest(name.strip(), known) or f"the plan is simulated for {', '.join(known)}"
+            known = [ending for lane in lanes for ending in _endings(_subject(lane))]
+            hint = nearest(name.strip(), known) or f"there is {', '.join(_subject(lane) for lane in lanes)}"
             raise Refused(Problem(f"--true {text!r}: no objective is about `{name.strip()}`", hint=hint))
         for lane in meant:
             found[lane.text] = _truth(text, value.strip(), lane, burst, within)
@@ -100,6 +100,13 @@ def read_truths(
 
 def _subject(lane: Lane) -> str:
     return lane.text.partition("<")[0].strip()
+
+
+def _endings(subject: str) -> list[str]:
+    """`a.b.c`, `b.c`, `c`."""
+    parts = subject.split(".")
+    # A percentile may have a point of its own: `p99.9`.
+    return [".".join(parts[begin:]) for begin in range(len(parts)) if not parts[begin].isdigit()]
 
 
 def _means(name: str, lane: Lane) -> bool:
