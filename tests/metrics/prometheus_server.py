@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -129,7 +130,7 @@ def query(url: str, text: str) -> list[object]:
 
 def wait_for(condition, said=lambda: "", patience: float = 30.0) -> None:
     """Until it holds; AssertionError after `patience` seconds."""
-    deadline = time.monotonic() + patience
+    deadline, pause = time.monotonic() + patience, threading.Event()
     while not condition():
         assert time.monotonic() < deadline, said()
-        time.sleep(0.02)
+        pause.wait(0.02)
