@@ -13,6 +13,9 @@ from gitslo.model import Share, Verdict
 
 __all__ = ["judge"]
 
+_LARGEST = 700.0
+"""Of a logarithm whose e-value is still a number."""
+
 
 @click.command(
     epilog="Examples: gitslo judge --limit 1% --bad 3 --total 1000, gitslo judge --run prod#3 --config operator.yaml"
@@ -41,8 +44,9 @@ def judge(
 ) -> None:
     """Say what BAD of TOTAL requests mean for a limit, however often one has looked before.
 
-    "p95 < 250ms" is a limit of 5% on the requests above 250ms. With --run: compute a recorded verdict again, from the
-    ledger and the run's plan alone, and say whether it is the same.
+    "p95 < 250ms" is a limit of 5% on the requests above 250ms. Each request is taken to be bad on its own: a run
+    asks as well how bad ones lie in time, which two numbers do not tell. With --run: compute a recorded verdict
+    again, from the ledger and the run's plan alone, and say whether it is the same.
 
     Exit code: pass 0, fail 1, usage 2, inconclusive 3, and 4 where a recorded verdict is not the same.
     """
@@ -89,6 +93,8 @@ def _judge_counts(context: click.Context, limit: str, bad: int, total: int, conf
             "confidence": sure,
             "measured": bad / total if total else None,
             "interval": [low, high],
+            "e_fail": math.exp(min(against, _LARGEST)),
+            "e_pass": math.exp(min(towards, _LARGEST)),
             "log_e_fail": against,
             "log_e_pass": towards,
             "need": need,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from click.testing import CliRunner
@@ -31,6 +32,9 @@ def test_json_has_every_number() -> None:
     assert document["verdict"] == "inconclusive"
     assert (document["limit"], document["measured"], document["confidence"]) == (0.01, 0.003, 0.95)
     assert document["log_e_pass"] == pytest.approx(2.467, abs=0.01)
+    assert [math.log(document[side]) for side in ("e_fail", "e_pass")] == pytest.approx(
+        [document["log_e_fail"], document["log_e_pass"]]
+    )
     assert document["need"] == pytest.approx(2.9957, abs=1e-4)
     assert document["clean_requests_to_pass"] == 79
     assert document["interval"][0] < 0.003 < document["interval"][1]
@@ -61,3 +65,11 @@ def test_mistakes_are_named(arguments, message) -> None:
     assert done.exit_code == 2
     assert message in done.output
     assert "Traceback" not in done.output
+
+
+def test_an_overwhelming_e_value_is_a_number() -> None:
+    """All of a million bad: the e-value is far beyond what a double holds, and JSON has no infinity."""
+    document = json.loads(run("--limit", "1%", "--bad", "1000000", "--total", "1000000", "--json").output)
+
+    assert document["e_fail"] > 1e300
+    assert document["log_e_fail"] > 1e6
