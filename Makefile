@@ -35,7 +35,7 @@ demo: $(STAMP) ## the whole story on this machine, in about a minute
 	@$(BIN)/gitslo demo
 
 test: $(STAMP) components ## every test, with the coverage in the summary
-	@$(BIN)/pytest --quiet --cov --cov-report=term
+	@$(BIN)/pytest --quiet --numprocesses auto --dist loadfile --cov --cov-report=term
 
 lint: $(STAMP) ## format, lint, types, layers, links and paths in files
 	@$(BIN)/ruff format --check --quiet .

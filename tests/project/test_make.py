@@ -52,7 +52,7 @@ def test_a_missing_component_is_an_error_in_ci_only(tmp_path: Path, ci: str, exp
     run = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "components.py")],
         capture_output=True, text=True, check=False, timeout=60,
-        env={"PATH": str(tmp_path), "HOME": str(tmp_path), "CI": ci},
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path), "CI": ci, "PIP_NO_INDEX": "1"},
     )  # fmt: skip
 
     assert (expected, True) == (run.returncode, "component git: there is no git on the PATH; install git" in run.stderr)
@@ -65,7 +65,7 @@ def test_each_group_of_components_is_asked_for_alone(tmp_path: Path) -> None:
         run = subprocess.run(
             [sys.executable, str(ROOT / "tests" / "components.py"), group],
             capture_output=True, text=True, check=True, timeout=60,
-            env={"PATH": str(tmp_path), "HOME": str(tmp_path), "CI": ""},
+            env={"PATH": str(tmp_path), "HOME": str(tmp_path), "CI": "", "PIP_NO_INDEX": "1"},
         )  # fmt: skip
         said[group] = dict(re.findall(r"^component (\S+): .*; (.*)$", run.stderr, re.MULTILINE))
 
