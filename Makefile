@@ -17,7 +17,7 @@ STAMP := $(VENV)/stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum |
 .PHONY: help setup demo test lint bench bench-crash bench-load bench-verdict components clean lock docs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## create .venv from the pinned requirements (the others do this themselves)
 
