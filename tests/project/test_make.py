@@ -10,7 +10,9 @@ import pytest
 
 from tests.project.source import ROOT
 
-TARGETS = set("help setup demo test lint bench bench-crash bench-load bench-verdict components docs clean lock".split())  # noqa: SIM905
+TARGETS = set(
+    "help setup demo test lint bench bench-crash bench-load bench-verdict components docs clean lock".split()  # noqa: SIM905
+)
 
 
 def test_help_lists_every_target() -> None:
