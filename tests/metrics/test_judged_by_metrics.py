@@ -194,4 +194,6 @@ def test_a_source_that_is_down_is_inconclusive(tmp_path: Path) -> None:
     code, document, said = judged(tmp_path, OWN_TRAFFIC.replace("LONGEST", "10s"), "http://127.0.0.1:1")
 
     assert code == 3, said
-    assert "its source could not be asked: the source `prom`: no connection" in str(document["findings"][0]["explanation"])
+    assert "its source could not be asked: the source `prom`: no connection" in str(
+        document["findings"][0]["explanation"]
+    )
