@@ -87,6 +87,7 @@ class Judged:
         rates: the measured share of failed requests, and of slow ones, over all runs together.
         requests: the median of requests sent.
         remark: what blocked decisions, if anything did.
+        expected: the shares of fails and of passes that `gitslo simulate` says beforehand, nothing being blocked.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Judged:
     rates: tuple[float, float]
     requests: float
     remark: str = ""
+    expected: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass
@@ -141,7 +143,10 @@ class Figures:
             kind: {float(factor): _rules(rules) for factor, rules in factors.items()}
             for kind, factors in kept["cells"].items()
         }
-        real = [Judged(**{**each, "rates": tuple(each["rates"])}) for each in kept["real"]]
+        real = [
+            Judged(**{**each, "rates": tuple(each["rates"]), "expected": tuple(each.get("expected", (0.0, 0.0)))})
+            for each in kept["real"]
+        ]
         return cls(cells, kept["extra"], real, [tuple(each) for each in kept["jump"]], kept["took"])
 
 

@@ -239,15 +239,7 @@ def _print(line: Timeline, told: Sequence[_Told]) -> None:
                     bar(outcome),
                 )
             )
-        columns = (
-            "true",
-            "pass",
-            "fail",
-            "undecided",
-            "time: median (p90)",
-            f"{what}: median (p90)",
-            "# pass . x fail",
-        )
+        columns = ("true", "pass", "fail", "undecided", "time (p90)", f"{what} (p90)", "# pass . x fail")
         table(columns, rows)
         click.echo()
 
@@ -274,7 +266,8 @@ def _said(plan: Plan, line: Timeline, told: Sequence[_Told], runs: int, burst: S
 
     yield (
         f"{runs:,} runs for each rate: a probability is off by at most about {1.96 * 0.5 / math.sqrt(runs):.1%}."
-        " Each objective is shown as if it were alone; their bad requests are independent of each other."
+        " Times and numbers are medians, and 90th percentiles. Each objective is shown as if it were alone; their bad"
+        " requests are independent of each other."
     )
     least = plan.judge.min_duration
     if burst is not None:

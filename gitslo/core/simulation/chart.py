@@ -24,7 +24,7 @@ _LEGEND = 20.0
 _FONT = 'font-family="system-ui, sans-serif"'
 
 
-def bar(outcome: Outcome, width: int = 32) -> str:
+def bar(outcome: Outcome, width: int = 20) -> str:
     """`#` for passes, `.` for undecided runs, `x` for fails; what occurs at all has one character at least."""
     parts = [(outcome.passed, "#"), (outcome.undecided, "."), (outcome.failed, "x")]
     sizes = [max(1, round(number / outcome.runs * width)) if number else 0 for number, _ in parts]
