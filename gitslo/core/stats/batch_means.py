@@ -100,20 +100,18 @@ def _capital(x: Floats, m: float) -> Floats:
     """The logarithm of the capital after each sample of [0, 1], as `betting` computes it."""
     import numpy as np  # noqa: PLC0415 - see above
 
-    capital = np.zeros(x.shape)
-    gained, total, squares = np.zeros(len(x)), np.full(len(x), 0.5), np.full(len(x), 0.25)
-    for index in range(x.shape[1]):
-        count, sample = index + 1, x[:, index]
-        edge = total / count - m
-        if m > 0.0:
-            bet = np.minimum(edge / (squares / count + edge * edge), _LARGEST_LOSS / m)
-            gained = gained + np.where(edge > 0.0, np.log1p(np.where(edge > 0.0, bet, 0.0) * (sample - m)), 0.0)
-        else:
-            gained = np.where(sample > 0.0, np.inf, gained)
-        total = total + sample
-        squares = squares + (sample - total / (count + 1)) ** 2
-        capital[:, index] = gained
-    return capital
+    count = np.arange(1, x.shape[1] + 1)
+    # A bet sees mean and variance of the samples before its own.
+    total = 0.5 + x.cumsum(axis=1)
+    squares = 0.25 + ((x - total / (count + 1)) ** 2).cumsum(axis=1)
+    edge = (total - x) / count - m
+    if m == 0.0:
+        found: Floats = np.where((x > 0.0).cumsum(axis=1) > 0, np.inf, 0.0)
+        return found
+    variance = (squares - (x - total / (count + 1)) ** 2) / count
+    bet = np.minimum(edge / (variance + edge * edge), _LARGEST_LOSS / m)
+    gained: Floats = np.log1p(np.where(edge > 0.0, bet, 0.0) * (x - m)).cumsum(axis=1)
+    return gained
 
 
 def beta_from_normal(z: Floats, mean: float, deviation: float) -> Floats:
