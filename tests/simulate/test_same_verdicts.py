@@ -141,7 +141,7 @@ def test_a_whole_second_and_a_threshold_end_so_too() -> None:
     )
     found = compared(loads(whole, rough), [ShareTruth(Share(0.002)), ShareTruth(Share(0.05))])
 
-    assert {1, -1} == found
+    assert {1, -1} <= found
 
 
 @pytest.mark.parametrize("mean", [0.2, 0.5, 0.9])
