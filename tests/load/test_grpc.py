@@ -499,10 +499,10 @@ def test_messages_that_are_looked_into_have_to_be_whole(data, kind) -> None:
 @pytest.mark.parametrize(
     ("encoding", "message", "kind"),
     [
-        ("gzip", gzip.compress(b"\x10\x00"), ""),
+        ("gzip", gzip.compress(b"\x10\x00", mtime=0), ""),
         ("gzip", b"no gzip", "gzip: broken"),
-        ("gzip", gzip.compress(b"\x10\x00")[:-3], "gzip: broken"),
-        ("gzip", gzip.compress(bytes(5 * 1024 * 1024)), "check: message too large"),
+        ("gzip", gzip.compress(b"\x10\x00", mtime=0)[:-3], "gzip: broken"),
+        ("gzip", gzip.compress(bytes(5 * 1024 * 1024), mtime=0), "check: message too large"),
         ("br", b"x", "unknown message encoding"),
     ],
 )
