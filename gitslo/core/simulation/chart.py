@@ -20,7 +20,7 @@ OTHERS = ("#0969da", "#8250df", "#bc4c00", "#1b7c83")
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 380.0, 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 34.0, 44.0
-_LEGEND = 20.0
+_LEGEND, _ENTRY = 20.0, 195.0
 _FONT = 'font-family="system-ui, sans-serif"'
 
 
@@ -82,7 +82,7 @@ def svg(panels: Sequence[Panel], *, title: str, x_axis: str, columns: int = 2) -
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     legend = list({curve.name: curve for panel in panels for curve in panel.curves}.values())
-    per_line = max(1, int(columns * _PANEL_WIDTH // 180))
+    per_line = max(1, int(columns * _PANEL_WIDTH // _ENTRY))
     width, height = columns * _PANEL_WIDTH, rows * _PANEL_HEIGHT + _LEGEND * -(-len(legend) // per_line) + 12.0
     lines = [
         (
@@ -96,7 +96,7 @@ def svg(panels: Sequence[Panel], *, title: str, x_axis: str, columns: int = 2) -
         left, top = index % columns * _PANEL_WIDTH, index // columns * _PANEL_HEIGHT
         lines += [f'<g transform="translate({left:g} {top:g})">', *_panel(panel, x_axis), "</g>"]
     for index, curve in enumerate(legend):
-        x, y = 16.0 + index % per_line * 180.0, rows * _PANEL_HEIGHT + 12.0 + index // per_line * _LEGEND
+        x, y = 16.0 + index % per_line * _ENTRY, rows * _PANEL_HEIGHT + 12.0 + index // per_line * _LEGEND
         lines.append(f'<path d="M{x:g} {y:g}h26" {_stroke(curve)}/>')
         lines.append(f'<text x="{x + 32:g}" y="{y + 4:g}" fill="#1f2328">{escape(curve.name)}</text>')
     return "\n".join([*lines, "</svg>", ""])
