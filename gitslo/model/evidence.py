@@ -440,6 +440,8 @@ class Finding:
         spared: bad ones by which the worst five seconds exceed the limit: a fail's test did not see them.
         burst: where nearly all bad ones lie close together; None where they do not, or there are none.
         baseline: what it was compared with, in words; empty where the limit stands for itself.
+        judged: seconds of the phase over all attempts, without those whose numbers must not decide a pass; 0 where it
+            is not known.
     """
 
     objective: str
@@ -467,3 +469,4 @@ class Finding:
     spared: float = field(default=0.0, metadata={"since": "0.2"})
     burst: Concentration | None = field(default=None, metadata={"since": "0.2"})
     baseline: str = field(default="", metadata={"since": "0.2"})
+    judged: Seconds = field(default=Seconds(0.0), metadata={"since": "0.2"})

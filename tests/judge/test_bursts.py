@@ -65,3 +65,13 @@ def test_a_pass_states_what_it_could_not_see() -> None:
         "0 of 12,000 requests failed (0 %) and 1 % may: the limit is kept,"
         " unless trouble comes in bursts rarer than once in 1 min."
     )
+
+
+def test_what_could_be_seen_is_what_all_attempts_saw() -> None:
+    """Evidence that is continued has been looked at for longer than the present attempt."""
+    earlier = Evidence((counted(spread(0, 12_000, 60)),))
+    nothing_yet = AttemptEvidence(2, 0.0)
+    finding = judge(plan(), earlier, nothing_yet, final=False).findings[0]
+
+    assert finding.verdict is Verdict.PASS
+    assert explain(finding).endswith("rarer than once in 1 min.")

@@ -103,6 +103,7 @@ def counted_finding(
         effect_for_fail=1.0 if fails is None else fails.effect_for_fail,
         spared=0.0 if fails is None else fails.spared,
         burst=burst,
+        judged=Seconds(judged),
     )
 
 

@@ -95,9 +95,10 @@ def _kept(finding: Finding) -> str:
     if finding.verdict is Verdict.FAIL:
         spared = f" even without the worst {_SPARED[finding.counted]}" if finding.spared > 0 else ""
         return f"the limit is broken{spared}"
-    if finding.decided_at is None:
+    seen = finding.judged or finding.decided_at
+    if not seen:
         return "the limit is kept"
-    return f"the limit is kept, unless trouble comes in bursts rarer than once in {duration(finding.decided_at)}"
+    return f"the limit is kept, unless trouble comes in bursts rarer than once in {duration(seen)}"
 
 
 def _limit_is(finding: Finding) -> str:
