@@ -18,7 +18,7 @@ _LARGEST = 700.0
 
 
 @click.command(
-    epilog="Examples: gitslo judge --limit 1% --bad 3 --total 1000, gitslo judge --run prod#3 --config operator.yaml"
+    epilog="Example: gitslo judge --limit 1% --bad 3 --total 1000, or gitslo judge --run prod#3 --config operator.yaml"
 )
 @click.option("--limit", metavar="PERCENT", help="The share of bad requests that is not to be exceeded.")
 @click.option("--bad", type=click.IntRange(0), help="Requests that broke the limit.")

@@ -31,7 +31,6 @@ never becomes more than a value of the place where it stands: it is escaped ther
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -216,7 +215,7 @@ def _json(template: Plain, values: Mapping[str, str]) -> object:
 def _rows(body: bytes) -> Iterator[dict[str, str]]:
     """Annotated CSV: tables with a header each and an empty line between them; `#` begins an annotation."""
     header: list[str] | None = None
-    for row in csv.reader(io.StringIO(body.decode("utf-8", "replace"))):
+    for row in csv.reader(f"{line}\n" for line in body.decode("utf-8", "replace").split("\n")):
         if not any(row):
             header = None
         elif row[0].startswith("#"):
