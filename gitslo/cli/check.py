@@ -67,18 +67,19 @@ def check(folder: Path, operator: Path | None, repository: str | None, as_json: 
     else:
         for remark in checked.remarks:
             click.echo(plain(_line(remark)))
+        if checked.environments and not errors:
+            _meaning(checked)
         click.echo(
             f"{_many(len(checked.environments), 'environment')}, {_many(errors, 'error')}, {_many(warnings, 'warning')}"
         )
-        if checked.environments and not errors:
-            _meaning(checked)
     if errors:
         raise SystemExit(1)
 
 
 def _meaning(checked: Checked) -> None:
     """What the verdicts of this repository will be worth."""
-    click.echo()
+    if checked.remarks:
+        click.echo()
     by_number: dict[str, list[str]] = {}
     for name, yearly in checked.withdrawals:
         by_number.setdefault(f"{yearly:.2g}" if yearly < 10 else f"{yearly:,.0f}", []).append(name)  # noqa: PLR2004
@@ -88,7 +89,7 @@ def _meaning(checked: Checked) -> None:
         click.echo(
             plain(f"Revalidations of {shown}: a service at its limits loses its pass by chance at most {times} a year.")
         )
-    click.echo(GUARANTEE)
+    click.echo(f"{GUARANTEE}\n")
 
 
 def _many(number: int, noun: str) -> str:

@@ -322,7 +322,13 @@ def test_everything_is_possible_and_nothing_stands_at_first(world: GitWorld) -> 
     """A fresh repository has no statuses; the forge can do all that a forge can."""
     forge = world.forge()
 
-    assert forge.capabilities() == Capabilities(expected_head_merge=True, statuses=True, comments=True)
+    assert forge.capabilities() == Capabilities(
+        expected_head_merge=True,
+        statuses=True,
+        comments=True,
+        name="local: pull requests in refs of the repository, as gitslo",
+        merges=("merge",),
+    )
     assert forge.statuses(CommitId("1" * 40)) == ()
     assert forge.pulls().found == ()
 

@@ -268,20 +268,3 @@ def test_every_refusal_is_told():
 
     assert [problem.message[:12] for problem in refused.value.problems] == ["endpoint 'a'", "endpoint 'b'"]
     assert refused.value.problems[0].hint == "did you mean `seq`?"
-
-
-def test_drawing_is_cheap():
-    """A varying request costs less than 20 us of processor time, an untraced one of many less than 2."""
-    (varying,) = made(
-        Endpoint("a", "POST", "/${users.name}/${uuid}", (("X", "${seq}"),), b'{"t": ${timestamp}}'), data=(USERS,)
-    )
-    (traced,) = made(Endpoint("a", "GET", "/"), trace=Share(0.001))
-
-    for source, most in ((varying, 20e-6), (traced, 2e-6)):
-        took = []
-        for _ in range(5):
-            began = time.process_time()
-            for _ in range(5000):
-                source.draw()
-            took.append((time.process_time() - began) / 5000)
-        assert min(took) < most

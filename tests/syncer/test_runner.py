@@ -15,7 +15,6 @@ from gitslo.errors import Refused, Retry
 from gitslo.ports import SyncState
 from gitslo.syncer.folder import StateFolder
 from gitslo.syncer.runner import RolloutState, Wanted
-from tests.processes import children
 from tests.syncer.manifests import DEPLOYMENT, OperatorsProgram, hello, until
 from tests.syncer.worlds import ProcessWorld, expected, revision
 
@@ -79,9 +78,9 @@ def test_no_request_fails_while_it_rolls_over(world):
 
     asking = threading.Thread(target=ask)
     asking.start()
-    before = children()
+    before = world.running()
     world.deploy("v2")
-    until(lambda: not before & children(), "the old process is gone")
+    until(lambda: not before & world.running(), "the old process is gone")
     stop.set()
     asking.join()
 
@@ -91,11 +90,11 @@ def test_no_request_fails_while_it_rolls_over(world):
 def test_the_same_containers_are_not_restarted(world):
     """Another tree that runs the same is synced without a new process."""
     world.deploy("v1")
-    before = (world.snapshot().addresses, children())
+    before = (world.snapshot().addresses, world.running())
     world.processes.want({"dev": Wanted(revision("x"), "tree-x", hello("v1"))}, "")
     after = world.wait("x", RolloutState.SYNCED)
 
-    assert (after.addresses, children()) == before
+    assert (after.addresses, world.running()) == before
 
 
 def test_a_failed_rollout_leaves_the_old_process_running(world):
@@ -113,9 +112,12 @@ def test_a_crash_is_repaired(world):
     """A process that is killed is started again, at the same address and with the same fingerprint."""
     world.deploy("v1")
     before = world.snapshot()
-    (pid,) = children()
+    (pid,) = world.running()
     os.kill(pid, 9)
-    until(lambda: children() != {pid} and world.snapshot().state is RolloutState.SYNCED and children(), "restarted")
+    until(
+        lambda: world.running() != {pid} and world.snapshot().state is RolloutState.SYNCED and world.running(),
+        "restarted",
+    )
 
     assert (world.snapshot().addresses, world.snapshot().fingerprint) == (before.addresses, before.fingerprint)
 
@@ -153,7 +155,7 @@ def test_recreate_stops_the_old_one_first(world):
     for version in ("v1", "v2"):
         world.processes.want({"dev": Wanted(revision(version), f"tree-{version}", hello(version, None, text))}, "")
         while (world.snapshot().tree, world.snapshot().state) != (f"tree-{version}", RolloutState.SYNCED):
-            most = max(most, len(children()))
+            most = max(most, len(world.running()))
 
     assert (most, get(world, "/version")) == (1, {"version": "v2"})
 
@@ -173,7 +175,7 @@ def test_replicas_zero_stop_it(world):
     text = DEPLOYMENT.replace("replicas: 1", "replicas: 0")
     world.processes.want({"dev": Wanted(revision("v2"), "tree-v2", hello(deployment=text))}, "")
     world.wait("v2", RolloutState.SYNCED)
-    until(lambda: not children(), "stopped")
+    until(lambda: not world.running(), "stopped")
 
     assert world.snapshot().addresses == {}
 
@@ -184,7 +186,11 @@ def test_an_environment_that_is_gone_is_stopped(world):
     world.processes.want({}, "")
     report = world.syncer().report(world.environment, expected("v1"))
 
-    assert (children(), report.state, report.detail) == (set(), SyncState.WAITING, "the syncer does not know it yet")
+    assert (world.running(), report.state, report.detail) == (
+        set(),
+        SyncState.WAITING,
+        "the syncer does not know it yet",
+    )
 
 
 def test_the_end_is_the_end_of_every_process(world):
@@ -195,7 +201,7 @@ def test_the_end_is_the_end_of_every_process(world):
     until(lambda: len(running(one)) == 1 and len(running(two)) == 1, "it runs")
     world.close()
 
-    assert (children(), running(one), running(two)) == (set(), [], [])
+    assert (world.running(), running(one), running(two)) == (set(), [], [])
 
 
 def running(seconds: str) -> list[str]:

@@ -27,6 +27,7 @@ from gitslo.syncer.instance import Timing
 from gitslo.syncer.processes import Processes
 from gitslo.syncer.runner import RolloutState, Snapshot, Wanted
 from gitslo.testing.fake_syncer import FakeSyncer
+from tests.processes import children
 from tests.syncer.manifests import OperatorsProgram, hello, until
 
 QUICK = Timing(back_off=0.05, longest_back_off=0.2, stable=2.0, drain=0.3, stop=2.0, tick=0.02)
@@ -84,9 +85,14 @@ class ProcessWorld:
 
     def __init__(self, folder: Path) -> None:
         self.environment = environment()
+        self._others = children()
         self.state = folder / "state"
         self.processes = Processes(StateFolder(self.state), 0.0, QUICK, ())
         self._open = True
+
+    def running(self) -> set[int]:
+        """The processes that this world has started; servers of other tests may run beside them."""
+        return children() - self._others
 
     def syncer(self) -> Syncer:
         return ProcessSyncer(self.state)
