@@ -34,6 +34,7 @@ from gitslo.loop.staying import (
     kept_from,
     next_look,
     rests_on_sync,
+    synced,
 )
 from gitslo.loop.telling import describe, of_lifted, of_poll, of_problem, of_remade, of_stay
 from gitslo.model import (
@@ -347,7 +348,7 @@ class Controller:
         memory.report = observation.sync if observation is not None else None
         memory.looks_left = SHORT_LOOKS if observation is not None and rests_on_sync(observation) else 0
         self._tell_once(environment.name, stay.reason, of_stay(environment.name, stay))
-        return Standing(environment.name, stay)
+        return Standing(environment.name, stay, fingerprint=synced(memory.report))
 
     def _back_off(self, environment: Environment, memory: Memory, error: GitsloError, first: float) -> Standing:
         memory.failures += 1

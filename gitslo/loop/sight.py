@@ -23,7 +23,7 @@ from gitslo.loop.views import ObjectCache, RecordedView, RevisionView, in_halves
 from gitslo.model import Allowed, CommitId, Environment, Pipeline, Plan, Release
 from gitslo.ports import Repository, TreeView
 
-__all__ = ["PIPELINE_FILE", "Facts", "Known", "Sight"]
+__all__ = ["PIPELINE_FILE", "Facts", "Known", "Sight", "facts_in"]
 
 PIPELINE_FILE: Final = "gitslo.yaml"
 EARLIER_PIPELINES: Final = 50
@@ -171,9 +171,14 @@ class Sight:
     def plan_at(self, environment: Environment, commit: CommitId) -> Plan | None:
         """The environment's plan as `commit` has it, for texts; None where it cannot be read (any more)."""
         try:
-            return self._plan(self.view(commit), environment)
+            return _plan(self.view(commit), environment)
         except GitsloError:  # a page for people is worth less than the step that it belongs to
             return None
+
+    def verified(self) -> dict[str, Facts]:
+        """The facts by environment, where it is known already that HEAD says the same; reads nothing."""
+        at = self.revision
+        return {name: known.facts for name, known in self._known.items() if self._verified.get(name) == at}
 
     def known(self, environment: Environment) -> Known | None:
         """The facts that were computed before, if HEAD still says the same."""
@@ -188,19 +193,9 @@ class Sight:
 
     def _compute(self, environment: Environment) -> Known:
         view = RecordedView(self._head_view())
-        plan = self._plan(view, environment)
-        facts = Facts(tree_of(view, environment), plan, release_of(view, environment))
+        facts = facts_in(view, environment)
         watched = view.watched()
         return Known(environment, watched, self._head_view().marks(watched), facts)
-
-    @staticmethod
-    def _plan(view: TreeView, environment: Environment) -> Plan:
-        plan_folder = environment.plan_path.rpartition("/")[0]
-
-        def read_file(path: str) -> bytes:
-            return view.read(f"{plan_folder}/{path}" if plan_folder else path)
-
-        return parse_plan(view.read(environment.plan_path), file=environment.plan_path, read_file=read_file)
 
     def _from(self, environment: str) -> tuple[Environment, ...]:
         """The environment and those that come after it, as many as are read at once."""
@@ -259,3 +254,22 @@ class Sight:
             except Refused:
                 continue
             return
+
+
+def facts_in(view: TreeView, environment: Environment) -> Facts:
+    """What one tree says of an environment.
+
+    Raises:
+        Refused: its plan, its manifests or its release cannot be understood, or it has none.
+    """
+    plan = _plan(view, environment)
+    return Facts(tree_of(view, environment), plan, release_of(view, environment))
+
+
+def _plan(view: TreeView, environment: Environment) -> Plan:
+    plan_folder = environment.plan_path.rpartition("/")[0]
+
+    def read_file(path: str) -> bytes:
+        return view.read(f"{plan_folder}/{path}" if plan_folder else path)
+
+    return parse_plan(view.read(environment.plan_path), file=environment.plan_path, read_file=read_file)

@@ -25,7 +25,7 @@ from gitslo.core.steps import (
 )
 from gitslo.errors import GitsloError, Refused
 from gitslo.model import CommitId, Environment, RunState
-from gitslo.ports import SyncReport
+from gitslo.ports import SyncReport, SyncState
 
 __all__ = [
     "SHORT_LOOKS",
@@ -38,6 +38,7 @@ __all__ = [
     "kept_from",
     "next_look",
     "rests_on_sync",
+    "synced",
 ]
 
 SYNC_LOOK_EVERY: Final = 30.0
@@ -50,11 +51,16 @@ STATUS_RESERVE: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one environment stands after a poll: what it stays for, or what is wrong."""
+    """Where one environment stands after a poll: what it stays for, or what is wrong.
+
+    Attributes:
+        fingerprint: of what the syncer said runs of the head's tree; None where it was not asked, or it does not run.
+    """
 
     environment: str
     stay: Stay | None
     problem: GitsloError | None = None
+    fingerprint: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -120,6 +126,11 @@ def rests_on_sync(o: Observation) -> bool:
     run = o.ledger.state.run
     claimed = run is not None and run.state is RunState.CLAIMED
     return o.ledger.id is not None and not claimed and o.local is None and o.proposal.tip is None
+
+
+def synced(report: SyncReport | None) -> str | None:
+    """The fingerprint of what runs, where that is the head's tree."""
+    return report.fingerprint if report is not None and report.state is SyncState.SYNCED else None
 
 
 def brings(step: Step) -> bool:
