@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +118,7 @@ def report(run: str, config: Path, repository: str | None, as_json: bool) -> Non
     Example: gitslo report prod#3 --config operator.yaml
     """
     from gitslo.cli.chosen import sight_of
-    from gitslo.cli.style import markdown
+    from gitslo.cli.style import is_terminal, markdown
     from gitslo.core.ledger import to_json
     from gitslo.core.render import report as rendered
     from gitslo.loop.person import find_environment
@@ -130,7 +131,8 @@ def report(run: str, config: Path, repository: str | None, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps(to_json(found), indent=2))
         return
-    markdown(rendered(found, state, environment, sight.plan_at(environment, found.revision)))
+    plan = sight.plan_at(environment, found.revision)
+    markdown(rendered(found, state, environment, plan, charts=not is_terminal(sys.stdout)))
 
 
 def _iso(wall: float) -> str:

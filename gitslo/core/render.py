@@ -23,6 +23,7 @@ from gitslo.core.messages import (
     short_value,
     status_description,
 )
+from gitslo.core.pictures import pictures
 from gitslo.core.tables import load_table, text_table, verdict_table, worth
 from gitslo.model import (
     AttemptEvidence,
@@ -114,7 +115,14 @@ def pull_request_body(
     return _fitted(parts)
 
 
-def report(run: Run, state: EnvironmentState, environment: Environment | None = None, plan: Plan | None = None) -> str:
+def report(
+    run: Run,
+    state: EnvironmentState,
+    environment: Environment | None = None,
+    plan: Plan | None = None,
+    *,
+    charts: bool = True,
+) -> str:
     """The report of one run of an environment.
 
     Args:
@@ -122,11 +130,12 @@ def report(run: Run, state: EnvironmentState, environment: Environment | None = 
         state: the entry that holds it.
         environment: for the command that reproduces it; None where the pipeline no longer has it.
         plan: of the run, for the names and addresses in that command; None where it is not at hand.
+        charts: whether there are pictures, which a forge draws and a terminal does not.
     """
     parts = [f"{_verdict_line(run)} in {code(state.environment)}", _plan_lines(run)]
     if state.hold is not None:
         parts.append(f"**Held** by {markdown(state.hold.by)}: {markdown(state.hold.reason)}")
-    parts += _evidence(run.findings, run.evidence)
+    parts += _evidence(run.findings, run.evidence, charts=charts)
     change = state.change
     if change is not None and run.subject.tree in (change.base_tree, change.result_tree):
         parts.append(_moves(change, "What brought it here" if run.subject.tree == change.result_tree else None))
@@ -215,7 +224,7 @@ def _merge_rule(people: int) -> str:
     return " It is not merged automatically: more than one of them is a person's." if people > 1 else ""
 
 
-def _evidence(findings: Sequence[Finding], evidence: Evidence) -> list[str]:
+def _evidence(findings: Sequence[Finding], evidence: Evidence, *, charts: bool = True) -> list[str]:
     said_of_each = _list([f"{code(finding.objective)}: {markdown(explain(finding))}" for finding in findings])
     parts = [_section("Findings", "\n\n".join(filter(None, (verdict_table(findings).rstrip("\n"), said_of_each))))]
     loads = load_table(evidence.attempts)
@@ -223,6 +232,9 @@ def _evidence(findings: Sequence[Finding], evidence: Evidence) -> list[str]:
         measured = dict.fromkeys(load.fidelity for attempt in evidence.attempts for load in attempt.loads)
         said_of = _list([f"Measured by {markdown(worth(each))}." for each in measured])
         parts.append(_section("Load", f"{loads}\n{said_of}"))
+    drawn = pictures(evidence.attempts, findings) if charts else ""
+    if drawn:
+        parts.append(_section("Pictures", drawn))
     said = [line for attempt in evidence.attempts for line in _attempt_lines(attempt)]
     if said:
         parts.append(_section("Attempts", _list(said)))

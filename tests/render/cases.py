@@ -30,9 +30,11 @@ from gitslo.model import (
     ReleaseValue,
     Run,
     RunState,
+    Second,
     Seconds,
     Subject,
     SyncSpec,
+    Tally,
     Verdict,
     WritePolicies,
 )
@@ -86,6 +88,7 @@ def finding(verdict: Verdict, measured: float | None, bad: int, fail: float, goo
         need_pass=NEED,
         decided_at=Seconds(17.0),
         attempt=1,
+        allowed=0.05,
     )
 
 
@@ -94,7 +97,7 @@ def latency(verdict: Verdict, measured: float | None, bad: int, fail: float, goo
 
 
 def errors(verdict: Verdict, **more: object) -> Finding:
-    few = replace(finding(verdict, 0.00057, 2, -12.1, 9.8), objective="browse.errors < 1%", limit=0.01)
+    few = replace(finding(verdict, 0.00057, 2, -12.1, 9.8), objective="browse.errors < 1%", limit=0.01, allowed=0.01)
     return replace(few, **more)  # type: ignore[arg-type]
 
 
@@ -108,12 +111,25 @@ def load(p95: float | None = 0.0123, kinds: tuple[tuple[str, int], ...] = (("sta
         achieved_rate=RatePerSecond(199.6),
         latency=Percentiles(0.0051, 0.0102, p95, 0.034, None, 0.0712),
         schedule_lag_p99=Seconds(0.0004),
+        distribution=((0.004, 700), (0.006, 1900), (0.012, 780), (0.035, 95), (0.072, 4)),
     )
+
+
+def tally(*, shaken: bool = False) -> tuple[Tally, ...]:
+    """Seventeen seconds of 200 requests, of which the last five, where `shaken`, are chaos and have bad ones."""
+    steady = tuple(Second(at, 200, 1 if at % 8 == 0 else 0) for at in range(3, 15 if shaken else 20))
+    chaos = tuple(Second(at, 200, 9) for at in range(15, 20)) if shaken else ()
+    every = (Tally("browse.latency.p95 < 250ms", Phase.STEADY, steady),)
+    return (*every, Tally("browse.latency.p95 < 250ms", Phase.CHAOS, chaos)) if shaken else every
 
 
 def attempt(number: int = 1, **more: object) -> AttemptEvidence:
     judged = AttemptEvidence(
-        attempt=number, started=1_790_000_000.0, judged_seconds=((Phase.STEADY, Seconds(17.4)),), loads=(load(),)
+        attempt=number,
+        started=1_790_000_000.0,
+        judged_seconds=((Phase.STEADY, Seconds(17.4)),),
+        tallies=tally(),
+        loads=(load(),),
     )
     return replace(judged, **more)  # type: ignore[arg-type]
 
