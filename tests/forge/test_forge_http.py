@@ -123,6 +123,9 @@ def test_an_answer_that_cannot_be_used_is_none(given: HttpAnswer, said: str) -> 
         (answer(403, {"message": "token does not have scope\x1b[31m"}), "does not let us /x"),
         (answer(404, {"message": "gone"}), "status 404 to /x: gone"),
         (answer(423, {"message": "archived"}), "archived"),
+        (answer(409, {"message": ["Another open one exists: !7"]}), "Another open one exists: !7"),
+        (answer(400, {"message": {"title": ["is too long", "is odd"]}}), "title is too long; title is odd"),
+        (answer(400, {"error": "source_branch is missing"}), "source_branch is missing"),
     ],
 )
 def test_what_a_person_has_to_mend_is_refused(given: HttpAnswer, said: str) -> None:
@@ -180,3 +183,13 @@ def test_a_mark_is_found_again_letter_by_letter(value: str) -> None:
 def test_a_slash_in_a_branch_is_no_folder() -> None:
     """A branch's name is one part of a path."""
     assert "gitslo%2Fshop%2Fdev%2Fpromote" == segment("gitslo/shop/dev/promote")
+
+
+def test_a_list_says_whether_there_is_more() -> None:
+    """By the link to the next page, which is not followed, also where the answer comes from memory."""
+    link = '<https://elsewhere.example.com/x?page=2>; rel="next", <https://git.example.com/x?page=9>; rel="last"'
+    script = Script([answer(200, [1], link=link, etag='"1"'), answer(304), answer(200, [2], link='<x>; rel="prev"')])
+    http = script.http()
+
+    assert [True, True, False] == [http.get("/x").more for _ in range(3)]
+    assert ["/x"] * 3 == [path for _, path, _, _ in script.asked]

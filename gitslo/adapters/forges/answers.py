@@ -37,6 +37,10 @@ class Record:
             raise _odd(path, "text")
         return found
 
+    def words(self, *path: str) -> str:
+        """All texts at a path, of whatever is there, in one line: GitLab says `{"title": ["is too long"]}`."""
+        return "; ".join(_words(self._at(path)))
+
     def number(self, *path: str) -> int:
         """The whole number at a path.
 
@@ -99,6 +103,17 @@ def items(data: Json) -> tuple[Record, ...]:
     if not isinstance(data, list):
         raise Retry("the forge's answer is no JSON list")
     return tuple(record(each) for each in data)
+
+
+def _words(data: Json) -> list[str]:
+    match data:
+        case str():
+            return [data]
+        case list():
+            return [word for each in data for word in _words(each)]
+        case dict():
+            return [f"{key} {word}" for key, each in data.items() for word in _words(each)]
+    return []
 
 
 def _odd(path: tuple[str, ...], expected: str) -> Retry:

@@ -71,11 +71,13 @@ class Reply:
         status: 200 to 299, or one that the caller named.
         data: the body; None where it is empty.
         said: what the forge says in words, for people; one harmless line.
+        more: the forge names a next page of this list (RFC 8288, `rel="next"`); the link itself is not followed.
     """
 
     status: int
     data: Json
     said: str = ""
+    more: bool = False
 
     @property
     def done(self) -> bool:
@@ -123,7 +125,7 @@ class ForgeHttp:
         with _guard:
             self._turn = _turns.setdefault((base, repository), _Turn(threading.RLock()))
         self._closed_until = 0.0
-        self._seen: OrderedDict[str, tuple[str, Json]] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[str, Reply]] = OrderedDict()
 
     def monotonic(self) -> float:
         """Seconds on the clock that is never set."""
@@ -143,16 +145,16 @@ class ForgeHttp:
             Retry: no answer that can be used. Refused: we may not.
         """
         full = f"{path}?{urlencode(query)}" if query else path
-        etag, kept = self._seen.get(full, ("", None))
+        etag, kept = self._seen.get(full, ("", Reply(HTTPStatus.OK, None)))
         headers = [("If-None-Match", etag)] if etag else []
         answer = self._exchange("GET", full, headers, b"")
         if etag and answer.status == HTTPStatus.NOT_MODIFIED:
             self._seen.move_to_end(full)
-            return Reply(HTTPStatus.OK, kept)
+            return kept
         reply = self._understood(answer, expect, path)
         etag = _header(answer, "etag")
         if etag and reply.status == HTTPStatus.OK:
-            self._seen[full] = (etag, reply.data)
+            self._seen[full] = (etag, reply)
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
         return reply
@@ -229,7 +231,7 @@ class ForgeHttp:
             where = short(plain(_header(answer, "location")), _SAID)
             raise Refused(Problem(f"{self.name} is not at {self.base}: it points to {where}", hint=_MOVED))
         if status < HTTPStatus.MULTIPLE_CHOICES:
-            return Reply(status, self._data(answer))
+            return Reply(status, self._data(answer), more='rel="next"' in _header(answer, "link"))
         if status in expect:
             return Reply(status, None, self._said(answer))
         if status in _BUSY:
@@ -288,8 +290,8 @@ class ForgeHttp:
     def _said(self, answer: HttpAnswer) -> str:
         """The forge's own words, harmless, without the token."""
         try:
-            data = json.loads(answer.body)
-            text = record(data).text("message")
+            data = record(json.loads(answer.body))
+            text = data.words("message") or data.words("error")
         except (ValueError, RecursionError, Retry):
             text = ""
         for _, value in self._authorize():
