@@ -9,11 +9,13 @@ skipped for want of it. Components that are built are kept, per version, under `
 
 A new one is a new entry of COMPONENTS: its `find` says where it is, or why not, and its `get` how a person gets it; one
 that this script can build by itself gives `build`, which is called with the folder that is its own. `packaged`,
-`go_program`, `crate` and `python_packages` make entries of the usual kinds. Tests and benches ask `program(NAME)`.
+`go_program`, `crate`, `npm_files` and `python_packages` make entries of the usual kinds. Tests and benches ask
+`program(NAME)`.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -21,6 +23,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -185,6 +188,38 @@ def python_packages(name: str, requirements: Sequence[str], group: str = "test")
     return Component(name, find, get, lambda folder: _in_place(folder / version, into), group)
 
 
+def npm_files(name: str, package: str, version: str, digest: str, files: Sequence[str]) -> Component:
+    """Files of one npm package, of which nothing is run; its program is the first of them, the others lie beside it.
+
+    Args:
+        name: the component's.
+        package: the package's.
+        version: its own.
+        digest: `integrity` of that version, `sha512-...`: what comes is held against it.
+        files: paths in the package.
+    """
+
+    def into(place: Path) -> None:
+        archive = place / _do("npm", "pack", "--silent", f"{package}@{version}", cwd=place).split()[-1]
+        found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+        if found != digest:
+            raise OSError(f"{package}@{version} is {found}, not {digest}")
+        with tarfile.open(archive) as packed:
+            for file in files:
+                content = packed.extractfile(f"package/{file}")
+                if content is None:
+                    raise OSError(f"{package}@{version} has no {file}")
+                (place / Path(file).name).write_bytes(content.read())
+        archive.unlink()
+
+    def find(folder: Path) -> Found:
+        first = folder / version / Path(files[0]).name
+        return Found(version, program=first) if first.exists() else Found(missing=f"{first} is not there")
+
+    get = "install npm and run this again; nothing of the package is run"
+    return Component(name, find, get, lambda folder: _into(folder / version, into))
+
+
 def gitea(version: str, group: str = "test") -> Component:
     """A forge: the program, and beside it in `static` the files that it serves."""
 
@@ -237,6 +272,13 @@ COMPONENTS = (
         "hdr-log-processor", "org.hdrhistogram:HdrHistogram", "2.2.2", "org.HdrHistogram.HistogramLogProcessor"
     ),
     gitea("v1.26.0"),
+    npm_files(
+        "github-api",
+        "@octokit/openapi",
+        "23.0.2",
+        "sha512-pV8M7L9GY23AybNvTmo2nyjmpmnt6+2sRE/tqr0ZLQcPS4lnw7u5eZGNmwRNkBC3D7gZXbFx5AHzLUVRBXGDhg==",
+        ("generated/api.github.com.json", "generated/ghes-3.17.json", "LICENSE"),
+    ),
     python_packages(
         "graphite-api",
         (
