@@ -46,15 +46,17 @@ class Script:
     def sleep(self, seconds: Seconds) -> None:
         self.passed += seconds
 
-    def http(self, repository: str = "acme/shop", spacing: float = 0.0) -> ForgeHttp:
+    def http(self, repository: str = "acme/shop", spacing: float = 0.0, tokens: Sequence[str] = (CANARY,)) -> ForgeHttp:
+        left = list(tokens)
         return ForgeHttp(
             self,
             "https://git.example.com/hub",
-            lambda: [("Authorization", f"token {CANARY}")],
+            lambda: [("Authorization", f"token {left[0]}")],
             name="Gitea",
             repository=repository,
             now=self.now,
             sleep=self.sleep,
+            renew=lambda: len(left) > 1 and left.pop(0) != "",
             spacing=spacing,
         )
 
@@ -74,6 +76,7 @@ def answer(status: int, body: object = None, *, whole: bool = True, **headers: s
         (answer(429, retry_after="Mon, 21 Sep 2026 14:13:50 GMT"), 30.0),
         (answer(429), 60.0),
         (answer(403, {"message": "You have exceeded a secondary rate limit"}), 60.0),
+        (answer(403, {"message": "You have triggered an abuse detection mechanism."}), 60.0),
         (answer(403, {}, x_ratelimit_remaining="0", x_ratelimit_reset=str(int(WALL) + 90)), 90.0),
         (answer(429, {}, ratelimit_remaining="0", ratelimit_reset="45"), 45.0),
         (answer(429, {}, ratelimit_remaining="0", ratelimit_reset=str(int(WALL) + 10**7)), 3600.0),
@@ -137,6 +140,21 @@ def test_what_a_person_has_to_mend_is_refused(given: HttpAnswer, said: str) -> N
     assert said in str(caught.value)
     assert 1 == len(script.asked)
     assert [] == [bad for bad in (CANARY, "\x1b") if bad in str(caught.value)]
+
+
+def test_who_is_not_known_any_more_asks_again_with_new_credentials() -> None:
+    """Once: should those not do either, a person has to look, and neither token stands in the message."""
+    script = Script([answer(401, {"message": "expired"}), answer(201, [1]), answer(401, {"message": f"no {CANARY}-2"})])
+    http = script.http(tokens=(CANARY, f"{CANARY}-2", f"{CANARY}-3"))
+    found = http.write("POST", "/x", {}).data
+    with pytest.raises(Refused, match=r"does not accept the token: no \*\*\*") as caught:
+        http.get("/x")
+
+    assert [1] == found
+    assert [f"token {CANARY}{end}" for end in ("", "-2", "-2", "-3")] == [
+        headers["Authorization"] for _, _, headers, _ in script.asked
+    ]
+    assert CANARY not in str(caught.value)
 
 
 def test_what_has_not_changed_is_not_sent_again() -> None:

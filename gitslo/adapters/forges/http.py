@@ -43,6 +43,9 @@ UNSAID_WAIT: Final = 60.0
 """Seconds to wait where a forge says that it is too much and not until when (as GitHub documents its limits)."""
 LONGEST_WAIT: Final = 3600.0
 _SAID: Final = 200
+_KNOWN_BY: Final = 4
+"""Credentials that are kept out of messages: the last ones, should an answer repeat them."""
+_TOO_MUCH: Final = (b"rate limit", b"abuse detection")
 _A_MOMENT: Final = 1_000_000_000
 _LIMITS: Final = ("x-ratelimit", "ratelimit")
 _MOVED: Final = "name that URL in the operator's file, if it is the right one"
@@ -92,6 +95,8 @@ class ForgeHttp:
         send: carries one request out.
         base: the API's URL, without a final slash.
         authorize: the headers that say who we are; asked before every request, so that tokens can be renewed.
+        renew: asked where the forge does not know us: whether there are other credentials now, to ask once more with.
+        headers: of every request.
         name: what the forge is called in messages, e.g. `Gitea`.
         repository: its path on the forge; writes to it are one at a time.
         now: both clocks.
@@ -110,6 +115,8 @@ class ForgeHttp:
         repository: str,
         now: Callable[[], Instant],
         sleep: Callable[[Seconds], None],
+        renew: Callable[[], bool] = lambda: False,
+        headers: Sequence[tuple[str, str]] = (("Accept", "application/json"),),
         ca: bytes = b"",
         spacing: float = 0.0,
     ) -> None:
@@ -117,7 +124,8 @@ class ForgeHttp:
         self.base = base
         self.name = name
         self.sleep = sleep
-        self._send, self._authorize, self._now = send, authorize, now
+        self._send, self._authorize, self._renew, self._now = send, authorize, renew, now
+        self._headers = tuple(headers)
         self._target = Target("", TargetScheme.HTTP, url.host, url.port, path=url.path, tls=url.tls)
         self._address = (url.host, url.port)
         self._tls = TlsMaterial(ca=ca)
@@ -125,6 +133,7 @@ class ForgeHttp:
         with _guard:
             self._turn = _turns.setdefault((base, repository), _Turn(threading.RLock()))
         self._closed_until = 0.0
+        self._credentials: tuple[str, ...] = ()
         self._seen: OrderedDict[str, tuple[str, Reply]] = OrderedDict()
 
     def monotonic(self) -> float:
@@ -159,15 +168,24 @@ class ForgeHttp:
                 self._seen.popitem(last=False)
         return reply
 
-    def pages(self, path: str, query: Mapping[str, str | int], size: int, most: int) -> Sequence[Json]:
+    def pages(
+        self, path: str, query: Mapping[str, str | int], size: int, most: int, *, sized: str = "limit"
+    ) -> Sequence[Json]:
         """All of a list that comes in pages, up to `most` of them.
+
+        Args:
+            path: as `get`.
+            query: as `get`.
+            size: how many one page holds.
+            most: pages.
+            sized: the parameter that says the size.
 
         Raises:
             Retry, Refused: as `get`.
         """
         found: list[Json] = []
         for page in range(1, most + 1):
-            data = self.get(path, {**query, "limit": size, "page": page}).data
+            data = self.get(path, {**query, sized: size, "page": page}).data
             if not isinstance(data, list):
                 raise Retry("the forge's answer is no JSON list")
             found += data
@@ -206,14 +224,21 @@ class ForgeHttp:
         left = self._closed_until - self.monotonic()
         if left > 0.0:
             raise Retry(f"{self.name} asks not to be asked so often", left)
-        shown = ("Accept", "application/json")
+        answer = self._ask(method, path, headers, body)
+        if answer.status == HTTPStatus.UNAUTHORIZED and self._renew():
+            return self._ask(method, path, headers, body)  # who was not known has changed nothing
+        return answer
+
+    def _ask(self, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
+        credentials = self._authorize()
+        self._credentials = tuple(dict.fromkeys([*(value for _, value in credentials), *self._credentials]))[:_KNOWN_BY]
         return self._send(
             method,
             self._target,
             path,
             address=self._address,
             timeout=TIMEOUT,
-            headers=[shown, *headers, *self._authorize()],
+            headers=[*self._headers, *headers, *credentials],
             body=body,
             cap=BODY_CAP,
             tls=self._tls,
@@ -259,7 +284,8 @@ class ForgeHttp:
             # GitHub and GitLab name a moment, others (an IETF draft) a span
             wait = until - self._now().wall if until > _A_MOMENT else float(until)
             return min(LONGEST_WAIT, max(1.0, wait))
-        secondary = answer.status == HTTPStatus.FORBIDDEN and b"rate limit" in answer.body.lower()
+        said = answer.body.lower()
+        secondary = answer.status == HTTPStatus.FORBIDDEN and any(word in said for word in _TOO_MUCH)
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS or secondary:
             return UNSAID_WAIT
         return None
@@ -294,7 +320,7 @@ class ForgeHttp:
             text = data.words("message") or data.words("error")
         except (ValueError, RecursionError, Retry):
             text = ""
-        for _, value in self._authorize():
+        for value in self._credentials:
             for word in (value, value.rpartition(" ")[2]):
                 text = text.replace(word, "***")
         return short(plain(text), _SAID) or "it does not say why"
