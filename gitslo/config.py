@@ -27,6 +27,7 @@ from gitslo.forge_settings import ForgeSettings, parse_forge
 from gitslo.identities import CertificateFiles, Identity, parse_certificates, parse_identities
 from gitslo.model import Allowed, Ceilings, Seconds
 from gitslo.secret import Secret, SecretRef, secret_at
+from gitslo.serve_settings import ServeSettings, parse_serve
 from gitslo.source_config import SourceConfig, parse_sources
 
 __all__ = [
@@ -136,7 +137,7 @@ class Operator:
         instance: this daemon's stable name in claims.
         repositories: at least one, names unique.
         commands: by name.
-        listen: `ADDRESS:PORT` of the daemon's own endpoints, or None.
+        serve: what the daemon itself answers, and whom.
         certificates, identities: by name; what the `tls` and `auth` of plans' targets may ask for.
         engines: by name; programs that plans' loads may ask for, and where each is; None: it is looked for on PATH.
         sources: by name; what the metrics of plans may come from.
@@ -146,7 +147,7 @@ class Operator:
     repositories: tuple[RepositoryConfig, ...]
     ceilings: Ceilings
     commands: Mapping[str, CommandConfig]
-    listen: str | None
+    serve: ServeSettings
     certificates: Mapping[str, CertificateFiles] = attribute(default_factory=dict)
     identities: Mapping[str, Identity] = attribute(default_factory=dict)
     engines: Mapping[str, Path | None] = attribute(default_factory=dict)
@@ -196,15 +197,14 @@ def parse_operator(data: bytes, *, file: str) -> Operator:
     """
     document = Document(Contract.OPERATOR, data, file=file, budget=CONTRACT)
     root = document.root
-    serve = root.get("serve")
-    listen = serve.get("listen") if serve is not None else None
+    repositories = tuple(_repositories(root))
     certificates = parse_certificates(root.get("certificates"))
     operator = Operator(
         instance=root.text_of("instance", _host_name()),
-        repositories=tuple(_repositories(root)),
+        repositories=repositories,
         ceilings=_ceilings(root.get("ceilings")),
         commands={command.name: command for command in _commands(root.get("commands"))},
-        listen=None if listen is None else listen.parsed(_listen, ""),
+        serve=parse_serve(root, [each.name for each in repositories], _listen),
         certificates=certificates,
         identities=parse_identities(root.get("identities"), certificates),
         engines=dict(_engines(root.get("engines"))),

@@ -24,6 +24,7 @@ from gitslo.model import Seconds
 from gitslo.ports import Event, Observer, Repository, Syncer, tell_all
 from gitslo.wiring_forge import entry_point, forge_of
 from gitslo.wiring_run import SystemClock, load_engine, metric_sources, readiness_probe, target_access
+from gitslo.wiring_serve import GIT_PATIENCE, api_of, gate_of, webhooks_of
 
 __all__ = [
     "Daemon",
@@ -60,8 +61,14 @@ def cache_folder(url: str) -> Path:
     return Path(base) / hashlib.sha256(url.encode()).hexdigest()[:20]
 
 
-def open_repository(config: RepositoryConfig, cache: Path | None = None) -> Repository:
-    """The Git repository of the operator's file; `cache` is another place for its clone."""
+def open_repository(config: RepositoryConfig, cache: Path | None = None, timeout: float = 30.0) -> Repository:
+    """The Git repository of the operator's file.
+
+    Args:
+        config: of the repository.
+        cache: another place for its clone.
+        timeout: seconds for one Git process, or exchange with the remote.
+    """
     from gitslo.adapters.git_repository import GitRepository
 
     credentials = config.credentials
@@ -75,6 +82,7 @@ def open_repository(config: RepositoryConfig, cache: Path | None = None) -> Repo
         plain_http=credentials is not None and credentials.plain_http,
         ca=config.ca,
         author=(config.author_name, config.author_email),
+        timeout=timeout,
     )
 
 
@@ -108,7 +116,11 @@ def serve_all(daemon: Daemon, stopping: threading.Event) -> None:
         said = [watch.ready(now) for watch in daemon.patrols]
         return all(ok for ok, _ in said), "; ".join(text for _, text in said)
 
-    server = HealthServer(daemon.operator.listen, ready, daemon.metrics) if daemon.operator.listen else None
+    settings, server = daemon.operator.serve, None
+    if settings.listen is not None:
+        desk = webhooks_of(settings, daemon.patrols, daemon.clock, daemon.observers)
+        ask = api_of(settings, daemon.patrols)
+        server = HealthServer(settings.listen, ready, daemon.metrics, ask=ask, webhooks=desk)
     timer = Timer(on_error=lambda error: print(f"timer: {error}", file=sys.stderr))  # noqa: T201 - the last resort
     threads = [
         threading.Thread(target=patrol, args=(watch, daemon.clock, stopping), name=watch.controller.settings.name)
@@ -162,7 +174,11 @@ def _patrol(
         attempts=Attempts(places, wake.set),
         sources=metric_sources(operator.sources, config.allowed, operator.certificates),
     )
-    return Patrol(controller, config.poll, wake)
+    gate = None
+    if operator.serve.listen is not None:
+        # Another client on the same clone: nobody who asks waits for the remote, and the loop for nobody who asks.
+        gate = gate_of(config, open_repository(config, timeout=GIT_PATIENCE), _ledger_key(config), clock)
+    return Patrol(controller, config.poll, wake, gate=gate)
 
 
 def _syncers(config: RepositoryConfig) -> Mapping[str, Syncer]:
@@ -199,4 +215,5 @@ def secrets_of(operator: Operator) -> tuple[str, ...]:
     references += [c.forge.token for c in operator.repositories if c.forge.token is not None]
     references += [identity.secret for identity in operator.identities.values()]
     references += [secret for source in operator.sources.values() for secret in source.secrets]
+    references += operator.serve.secrets
     return tuple(reference.resolve().reveal() for reference in references)

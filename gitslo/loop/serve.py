@@ -13,6 +13,7 @@ from math import inf
 
 from gitslo.errors import Refused
 from gitslo.loop.controller import Controller, Poll
+from gitslo.loop.gate import Gate
 from gitslo.model import Seconds
 from gitslo.ports import Clock
 
@@ -34,6 +35,7 @@ class Patrol:
         wake: set by the timer, by an ended attempt, or to stop.
         last: the newest poll, None before the first.
         polled_at: monotonic seconds of the newest poll that could look at the repository.
+        gate: shown every poll, for questions from outside; None where nobody can ask.
     """
 
     controller: Controller
@@ -41,6 +43,7 @@ class Patrol:
     wake: threading.Event = field(default_factory=threading.Event)
     last: Poll | None = None
     polled_at: float | None = None
+    gate: Gate | None = None
 
     def ready(self, now: float) -> tuple[bool, str]:
         """Whether the repository could be looked at lately, and why not."""
@@ -58,6 +61,8 @@ def patrol(watch: Patrol, clock: Clock, stopping: threading.Event) -> None:
     while not stopping.is_set():
         watch.wake.clear()
         watch.last = watch.controller.poll()
+        if watch.gate is not None:
+            watch.gate.publish(watch.controller.sight, watch.last)
         if watch.last.problem is None:
             watch.polled_at = clock.now().monotonic
         soon = SOON if watch.last.steps > 0 else max(SOON, _soonest(watch.last))

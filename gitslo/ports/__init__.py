@@ -34,12 +34,14 @@ __all__ = [
     "Capabilities",
     "Clock",
     "CommitInfo",
+from gitslo.ports.served import Ask, ServedReply, ServedRequest, WebhookDesk
     "ConfiguredServer",
     "Edit",
     "Event",
     "Exchange",
     "Expected",
     "Forge",
+    "Ask",
     "HttpAnswer",
     "HttpSend",
     "LoadEngine",
@@ -71,4 +73,7 @@ __all__ = [
     "TreeView",
     "WindowCounts",
     "tell_all",
+    "ServedReply",
+    "ServedRequest",
 ]
+    "WebhookDesk",

@@ -18,10 +18,12 @@ from gitslo.config import (
     load_operator,
     parse_operator,
 )
+from gitslo.core.webhooks import Sender
 from gitslo.errors import Refused
 from gitslo.forge_settings import ForgeSettings
 from gitslo.identities import Basic, CertificateFiles, ClientAuthentication, ClientCredentials, Identity
 from gitslo.model import Allowed, Ceilings
+from gitslo.serve_settings import ServeSettings, WebhookConfig
 from tests.authority import Authority
 
 LEAST = "schema: gitslo/v1\nrepositories:\n  - {name: shop, url: https://git.example.com/acme/shop.git}\n"
@@ -100,7 +102,7 @@ def test_everything_that_is_said_is_understood() -> None:
             "page-us": CommandConfig("page-us", ("/bin/page", "--urgent"), 10.0),
             "log": CommandConfig("log", ("logger",), 30.0),
         },
-        listen="[::1]:8080",
+        serve=ServeSettings("[::1]:8080"),
     )
 
     assert expected == parse_operator(WHOLE.encode(), file="operator.yaml")
@@ -164,13 +166,56 @@ def test_what_is_left_out_is_cautious() -> None:
     """No host may be called, nothing listens, no command exists; the instance is the machine's own name."""
     found = parse_operator(LEAST.encode(), file="f")
 
-    assert (Allowed(("*",), ()), None, {}, Ceilings()) == (
+    assert (Allowed(("*",), ()), ServeSettings(), {}, Ceilings()) == (
         found.repositories[0].allowed,
-        found.listen,
+        found.serve,
         found.commands,
         found.ceilings,
     )
     assert found.instance
+
+
+SERVED = (
+    LEAST
+    + """\
+serve: {listen: "127.0.0.1:8080", token: {file: /run/api}}
+webhooks:
+  shop: {from: forgejo, secret: {env: HOOK}}
+"""
+)
+
+
+def test_what_is_served_names_its_secrets() -> None:
+    """The API's token and the webhooks' secrets are references, and known as such."""
+    found = parse_operator(SERVED.encode(), file="f").serve
+
+    assert found == ServeSettings(
+        "127.0.0.1:8080", SecretRef(file="/run/api"), {"shop": WebhookConfig(Sender.FORGEJO, SecretRef(env="HOOK"))}
+    )
+    assert (SecretRef(file="/run/api"), SecretRef(env="HOOK")) == found.secrets
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("shop: {from", "shopp: {from", "f:6:3: /webhooks/shopp: `repositories` has no `shopp` (did you mean `shop`?)"),
+        ("forgejo", "gitbucket", "f:6:16: /webhooks/shop/from: expected"),
+        ("{env: HOOK}", "hunter2", "f:6:33: /webhooks/shop/secret: "),
+        ("from: forgejo, ", "", "/webhooks/shop: "),
+        (
+            'serve: {listen: "127.0.0.1:8080", token: {file: /run/api}}\n',
+            "",
+            "f:5:3: /webhooks: webhooks arrive at `serve`",
+        ),
+    ],
+)
+def test_a_webhook_that_cannot_work_is_told(old: str, new: str, expected: str) -> None:
+    """An unknown repository or forge, a secret in clear, no server: by line and column, and without the secret."""
+    with pytest.raises(Refused) as refused:
+        parse_operator(SERVED.replace(old, new).encode(), file="f")
+
+    assert expected in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""How forges sign their deliveries, checked. Pure; compared in constant time.
+
+Called by `gitslo.loop.webhooks`. Must stay true: only the headers named here and the body's bytes are looked at. What a
+delivery says is never read: it is a hint to look, and the repository says the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+__all__ = ["Sender", "fault", "keys"]
+
+
+class Sender(StrEnum):
+    """Whose way of signing is expected."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEA = "gitea"
+    FORGEJO = "forgejo"
+    BITBUCKET = "bitbucket"
+
+
+@dataclass(frozen=True, slots=True)
+class _Habit:
+    """What one forge sends.
+
+    Attributes:
+        proofs: headers with the proof, the first one that is there counts; names in lower case.
+        prefix: stands before the hexadecimal HMAC-SHA-256 of the body.
+        plain: the proof is the secret itself.
+        deliveries: headers with an id of the delivery. They are not signed.
+    """
+
+    proofs: tuple[str, ...]
+    deliveries: tuple[str, ...]
+    prefix: str = ""
+    plain: bool = False
+
+
+_HABITS: Final = {
+    # https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+    Sender.GITHUB: _Habit(("x-hub-signature-256",), ("x-github-delivery",), "sha256="),
+    # https://docs.gitlab.com/user/project/integrations/webhooks/
+    Sender.GITLAB: _Habit(("x-gitlab-token",), ("idempotency-key", "x-gitlab-event-uuid"), plain=True),
+    # https://docs.gitea.com/usage/webhooks
+    Sender.GITEA: _Habit(("x-gitea-signature",), ("x-gitea-delivery",)),
+    # https://forgejo.org/docs/latest/user/webhooks/
+    Sender.FORGEJO: _Habit(("x-forgejo-signature", "x-gitea-signature"), ("x-forgejo-delivery", "x-gitea-delivery")),
+    # https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/
+    Sender.BITBUCKET: _Habit(("x-hub-signature",), ("x-request-uuid", "x-request-id"), "sha256="),
+}
+
+
+def fault(sender: Sender, secret: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Why a delivery is not believed, or empty.
+
+    Args:
+        sender: who should have sent it.
+        secret: shared with it.
+        headers: by name in lower case.
+        body: as it came.
+    """
+    habit = _HABITS[sender]
+    given = next((headers[name] for name in habit.proofs if name in headers), None)
+    if given is None:
+        shown = " or ".join(name.title() for name in habit.proofs)
+        return f"there is no {shown} header; set the secret of the webhook at the forge"
+    # Of hashes where the secret itself is compared: the time says nothing of its length either.
+    expected = _hash(secret.encode()) if habit.plain else f"{habit.prefix}{_signature(secret, body)}".encode()
+    found = _hash(_bytes(given)) if habit.plain else _bytes(given)
+    if hmac.compare_digest(found, expected):
+        return ""
+    return "the token is another one" if habit.plain else "the signature is not one of this body with this secret"
+
+
+def keys(sender: Sender, headers: Mapping[str, str], body: bytes) -> tuple[str, ...]:
+    """What a delivery is known by when it comes again: its content, and the forge's id of it where there is one.
+
+    The content, because ids are not signed: who repeats what was overheard can change them.
+    """
+    named = (headers[name] for name in _HABITS[sender].deliveries if headers.get(name))
+    return (f"body {hashlib.sha256(body).hexdigest()}", *(f"id {_hash(_bytes(name)).hex()}" for name in named))
+
+
+def _signature(secret: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
