@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gitslo.adapters.forges.http import ForgeHttp, segment
-from gitslo.adapters.forges.marks import marked, unmarked
+from gitslo.adapters.forges.marks import fitted, marked, unmarked
 from gitslo.errors import Refused, Retry
 from gitslo.model import Instant, Seconds
 from gitslo.ports import HttpAnswer
@@ -126,6 +126,8 @@ def test_an_answer_that_cannot_be_used_is_none(given: HttpAnswer, said: str) -> 
         (answer(403, {"message": "token does not have scope\x1b[31m"}), "does not let us /x"),
         (answer(404, {"message": "gone"}), "status 404 to /x: gone"),
         (answer(423, {"message": "archived"}), "archived"),
+        (answer(422, {"message": "Bad", "errors": [{"field": "head", "code": "invalid"}]}), "Bad: head invalid"),
+        (answer(422, {"message": "Bad", "errors": ["too long", {"message": "and late"}]}), "Bad: too long; and late"),
         (answer(409, {"message": ["Another open one exists: !7"]}), "Another open one exists: !7"),
         (answer(400, {"message": {"title": ["is too long", "is odd"]}}), "title is too long; title is odd"),
         (answer(400, {"error": "source_branch is missing"}), "source_branch is missing"),
@@ -211,3 +213,13 @@ def test_a_list_says_whether_there_is_more() -> None:
 
     assert [True, True, False] == [http.get("/x").more for _ in range(3)]
     assert ["/x"] * 3 == [path for _, path, _, _ in script.asked]
+
+
+def test_a_text_is_cut_where_a_forge_holds_no_more() -> None:
+    """At the end of a line, with a word about it; an open block of code is closed, so that the mark stays hidden."""
+    whole, long, code = "| 1 |\n" * 100, "| 1 |\n" * 1000, "```\n" + "1 ms\n" * 1000
+    found = [fitted(text, 2000) for text in (long, code)]
+
+    assert whole == fitted(whole, 2000)
+    assert [True, True] == [len(marked(text, "pull", "k" * 400)) <= 2000 for text in found]
+    assert ["| 1 |", "```"] == [text.partition("\n\n*Cut off here")[0].rpartition("\n")[2] for text in found]

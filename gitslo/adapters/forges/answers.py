@@ -41,6 +41,23 @@ class Record:
         """All texts at a path, of whatever is there, in one line: GitLab says `{"title": ["is too long"]}`."""
         return "; ".join(_words(self._at(path)))
 
+    def complaint(self) -> str:
+        """What a forge says of a request that it did not like, in one line; empty where it says nothing.
+
+        GitHub has the reason beside the message: `{"message": "Validation Failed", "errors": [{"field": "head",
+        "code": "invalid"}]}`; a list of texts, and a `message` in an entry, are known as well.
+        """
+        reasons = []
+        listed = self._at(("errors",))
+        for each in listed if isinstance(listed, list) else ():
+            if isinstance(each, dict):
+                entry = Record(each)
+                reasons.append(entry.words("message") or f"{entry.words('field')} {entry.words('code')}".strip())
+            else:
+                reasons += _words(each)
+        said = self.words("message") or self.words("error")
+        return ": ".join(filter(None, (said, "; ".join(filter(None, reasons)))))
+
     def number(self, *path: str) -> int:
         """The whole number at a path.
 

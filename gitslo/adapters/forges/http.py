@@ -316,8 +316,7 @@ class ForgeHttp:
     def _said(self, answer: HttpAnswer) -> str:
         """The forge's own words, harmless, without the token."""
         try:
-            data = record(json.loads(answer.body))
-            text = data.words("message") or data.words("error")
+            text = record(json.loads(answer.body)).complaint()
         except (ValueError, RecursionError, Retry):
             text = ""
         for value in self._credentials:

@@ -9,10 +9,32 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
-__all__ = ["marked", "unmarked"]
+__all__ = ["fitted", "marked", "unmarked"]
 
 _MARK = re.compile(r"\n\n<!-- gitslo:(?P<kind>[a-z]+)=(?P<value>[A-Za-z0-9%._~/+:-]*) -->\s*\Z")
 _SAFE = "/+:"
+
+
+_CUT = "\n\n*Cut off here: the forge holds no more. `gitslo report` shows all of it.*"
+_ROOM = 600
+"""Characters that are kept free for a mark."""
+
+
+def fitted(text: str, most: int) -> str:
+    """A text that is cut off, at the end of a line and with a word about it, where it is too long for a forge.
+
+    Args:
+        text: Markdown.
+        most: characters that the forge takes, the mark's among them.
+    """
+    most -= _ROOM
+    if len(text) <= most:
+        return text
+    beginning = text[: most - len(_CUT) - 8]
+    kept = (beginning.rpartition("\n")[0] or beginning).rstrip()
+    # in an open block of code the closing words, and the mark, would be shown as code
+    fences = sum(line.lstrip().startswith("```") for line in kept.split("\n"))
+    return kept + ("\n```" if fences % 2 else "") + _CUT
 
 
 def marked(text: str, kind: str, value: str) -> str:
