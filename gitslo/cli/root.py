@@ -35,6 +35,7 @@ COMMANDS = {
     "status": "gitslo.cli.ledger",
     "syncer": "gitslo.cli.syncer",
     "test": "gitslo.cli.test",
+    "verdict": "gitslo.cli.verdict",
 }
 """Command -> module with a click command in a variable of the command's name, or `<name>_command` for keywords."""
 
