@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from tests.fixtures_git import bare_repository, git_server
 from tests.fixtures_gitea import gitea
+from tests.fixtures_gitlab import gitlab, gitlab_server
 
-__all__ = ["bare_repository", "git_server", "gitea"]
+__all__ = ["bare_repository", "git_server", "gitea", "gitlab", "gitlab_server"]
