@@ -119,7 +119,7 @@ def serve_all(daemon: Daemon, stopping: threading.Event) -> None:
     settings, server = daemon.operator.serve, None
     if settings.listen is not None:
         desk = webhooks_of(settings, daemon.patrols, daemon.clock, daemon.observers)
-        ask = api_of(settings, daemon.patrols)
+        ask = api_of(settings, daemon.patrols, daemon.observers)
         server = HealthServer(settings.listen, ready, daemon.metrics, ask=ask, webhooks=desk)
     timer = Timer(on_error=lambda error: print(f"timer: {error}", file=sys.stderr))  # noqa: T201 - the last resort
     threads = [

@@ -27,10 +27,10 @@ def gate_of(config: RepositoryConfig, repository: Repository, key: bytes | None,
     return Gate(config.name, repository, ledgers, every=config.poll, clock=clock)
 
 
-def api_of(settings: ServeSettings, patrols: Sequence[Patrol]) -> Ask:
+def api_of(settings: ServeSettings, patrols: Sequence[Patrol], observers: Sequence[Observer]) -> Ask:
     """What answers below `/api/`."""
     gates = {watch.gate.name: watch.gate for watch in patrols if watch.gate is not None}
-    return Api(gates, None if settings.token is None else _revealed(settings.token)).ask
+    return Api(gates, None if settings.token is None else _revealed(settings.token), observers).ask
 
 
 def webhooks_of(

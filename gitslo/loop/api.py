@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ from gitslo.core.nearest import nearest
 from gitslo.errors import GitsloError
 from gitslo.loop.gate import Denied, EnvironmentView, Gate, VerdictView
 from gitslo.model import Hold, Run
-from gitslo.ports import ServedReply, ServedRequest
+from gitslo.ports import Event, Observer, ServedReply, ServedRequest, tell_all
 
 __all__ = ["Api"]
 
@@ -38,10 +38,17 @@ Query = Mapping[str, str]
 class Api:
     """Answers requests."""
 
-    def __init__(self, gates: Mapping[str, Gate], token: Callable[[], str] | None) -> None:
-        """Args: gates: by the repository's name; token: read for each request; None: whoever reaches us may ask."""
-        self._gates = gates
-        self._token = token
+    def __init__(
+        self, gates: Mapping[str, Gate], token: Callable[[], str] | None, observers: Sequence[Observer] = ()
+    ) -> None:
+        """Bind what is asked.
+
+        Args:
+            gates: by the repository's name.
+            token: read for each request; None: whoever reaches us may ask.
+            observers: told of faults of ours.
+        """
+        self._gates, self._token, self._observers = gates, token, observers
         self._pages: Mapping[str, tuple[frozenset[str], frozenset[str], Callable[[Query], ServedReply]]] = {
             "verdict": (frozenset({"repository", "environment"}), frozenset({"commit"}), self._verdict),
             "environments": (frozenset(), frozenset({"repository", "after", "limit"}), self._environments),
@@ -56,6 +63,9 @@ class Api:
         except Denied as denied:
             return _denial(denied)
         except Exception as error:  # noqa: BLE001 - whoever asks must not see a traceback, nor end a thread
+            message = f"answering {plain(short(request.path, 100))}: {type(error).__name__}: {plain(str(error))}"
+            fields = {"kind": type(error).__name__, "reason": message}
+            tell_all(self._observers, Event("error.unexpected", "", message, fields))
             return _denial(Denied(500, "internal", f"internal error: {type(error).__name__}"))
 
     def _page(self, request: ServedRequest) -> ServedReply:

@@ -48,6 +48,9 @@ PATIENCE: Final = 4.0
 HEX: Final = re.compile(r"[0-9a-f]{7,40}")
 WHOLE: Final = 40
 
+_Said = tuple[Subject, Release]
+"""What a commit says of an environment."""
+
 
 class Denied(GitsloError):
     """A question that has no answer.
@@ -144,7 +147,7 @@ class Gate:
         self._lock = threading.Lock()
         self._cache = ObjectCache()
         self._reads = PushBudget(READS_PER_MINUTE, clock.now().monotonic)
-        self._facts: OrderedDict[tuple[CommitId, Environment], tuple[Subject, Release] | str] = OrderedDict()
+        self._facts: OrderedDict[tuple[CommitId, str], tuple[Environment, _Said | str]] = OrderedDict()
         self._listed: tuple[CommitId, frozenset[CommitId]] = (CommitId(""), frozenset())
         self._contained: OrderedDict[tuple[CommitId, CommitId], bool] = OrderedDict()
         self._earlier: OrderedDict[tuple[CommitId, Subject, str], tuple[Answer | None, Run | None]] = OrderedDict()
@@ -310,22 +313,25 @@ class Gate:
             _keep(self._contained, key, found)
         return self._contained[key]
 
-    def _said(self, commit: CommitId, environment: Environment) -> tuple[Subject, Release] | str:
+    def _said(self, commit: CommitId, environment: Environment) -> _Said | str:
         """What a commit says of an environment, or why that cannot be understood."""
         seen = self._snapshot
         known = seen.facts.get(environment.name) if seen is not None and commit == seen.revision else None
         if known is not None:
             return _subject(known), known.release
-        key = (commit, environment)
-        if key not in self._facts:
+        key = (commit, environment.name)
+        kept = self._facts.get(key)
+        if kept is None or kept[0] != environment:  # the pipeline may have moved it to another folder since
             self._read_allowed()
+            said: _Said | str
             try:
                 facts = facts_in(RevisionView(self._repository, commit, self._cache), environment)
+                said = (_subject(facts), facts.release)
             except Refused as refused:
-                _keep(self._facts, key, str(refused.problems[0]))
-            else:
-                _keep(self._facts, key, (_subject(facts), facts.release))
-        return self._facts[key]
+                said = str(refused.problems[0])
+            kept = (environment, said)
+            _keep(self._facts, key, kept)
+        return kept[1]
 
     def _read_allowed(self) -> None:
         if self._reads.wait(self._clock.now().monotonic) > 0.0:
@@ -333,9 +339,7 @@ class Gate:
 
     # ----------------------------------------------------------------- answering
 
-    def _answered(
-        self, seen: _Snapshot, environment: Environment, said: tuple[Subject, Release]
-    ) -> tuple[Answer, Run | None]:
+    def _answered(self, seen: _Snapshot, environment: Environment, said: _Said) -> tuple[Answer, Run | None]:
         standing = next((each for each in seen.standings if each.environment == environment.name), None)
         tip = self._tip(seen, environment.name)
         head = self._said(seen.revision, environment)
@@ -346,7 +350,7 @@ class Gate:
         seen: _Snapshot,
         environment: Environment,
         tip: LedgerTip,
-        said: tuple[Subject, Release],
+        said: _Said,
         head: Subject | None,
         standing: Standing | None,
         *,
@@ -366,7 +370,7 @@ class Gate:
         return guarded(found, tip.state.hold), run
 
     def _search(
-        self, seen: _Snapshot, environment: str, tip: CommitId, said: tuple[Subject, Release], number: str = ""
+        self, seen: _Snapshot, environment: str, tip: CommitId, said: _Said, number: str = ""
     ) -> tuple[Answer | None, Run | None]:
         """What an earlier entry says of a subject; or only the run of this number, as its newest entry shows it."""
         key = (tip, said[0], number)

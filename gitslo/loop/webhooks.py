@@ -99,7 +99,8 @@ class Webhooks:
         endpoint.refused += 1
         if endpoint.told_at is not None and now - endpoint.told_at < TELL_EVERY:
             return
-        message = f"{repository}: {endpoint.refused} deliveries were not believed; of the last one, {reason}"
+        many = "a delivery was" if endpoint.refused == 1 else f"{endpoint.refused} deliveries were"
+        message = f"{repository}: {many} not believed: {reason}"
         fields: dict[str, str | int | float | bool | None] = {
             "repository": repository,
             "reason": reason,
