@@ -16,7 +16,7 @@ from gitslo.core.document import Field
 from gitslo.core.gitnames import PLAIN_HTTP, in_clear
 from gitslo.secret import SecretRef, secret_at
 
-__all__ = ["LOCAL", "ForgeSettings", "MergeMethod", "parse_forge"]
+__all__ = ["LOCAL", "AppSettings", "ForgeSettings", "MergeMethod", "parse_forge"]
 
 LOCAL = "local"
 """The entry point of the forge that needs no settings."""
@@ -31,6 +31,21 @@ class MergeMethod(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AppSettings:
+    """A GitHub App.
+
+    Attributes:
+        id: its number, or its client id.
+        private_key: PEM, as GitHub made it.
+        installation: its number; None: it is looked up by the repository.
+    """
+
+    id: str
+    private_key: SecretRef
+    installation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ForgeSettings:
     """One repository on one forge.
 
@@ -39,11 +54,13 @@ class ForgeSettings:
         url: http or https, without a final slash; empty for `local`.
         project: the repository's path on the forge, e.g. `acme/shop-env`.
         branch: the protected branch.
-        token: None for `local`.
+        token: None for `local`, and where it is an app.
+        app: who we are on GitHub instead of a token's account.
         ca: a PEM file with the authorities that may have signed its certificate; None: the system's.
         assignees, reviewers, labels: what pull requests are opened with; a reviewer with a `/` is a team.
         draft: whether they are opened as drafts.
         method: None: the repository's usual one.
+        issues: whether what needs a person and has no pull request is told as an issue.
     """
 
     kind: str = LOCAL
@@ -51,12 +68,14 @@ class ForgeSettings:
     project: str = ""
     branch: str = ""
     token: SecretRef | None = None
+    app: AppSettings | None = None
     ca: Path | None = None
     assignees: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     draft: bool = False
     method: MergeMethod | None = None
+    issues: bool = True
 
 
 def parse_forge(field: Field | None, repository: str, branch: str, ca: Path | None) -> ForgeSettings:
@@ -80,7 +99,9 @@ def parse_forge(field: Field | None, repository: str, branch: str, ca: Path | No
     scheme, _, rest = repository.partition("://")
     host, _, path = rest.partition("/")
     url = given.parsed_of("url", _url, f"{scheme}://{host}" if host else "")
-    token, secure = given.get("token"), given.get("ca")
+    token, app, secure = given.get("token"), given.get("app"), given.get("ca")
+    if kind == "github" and (token is None) == (app is None) and given.sound:
+        given.add("expected either a `token` or an `app`", "the app goes by its id and its private key", on_key=True)
     if url and in_clear(url) and not given.flag_of("plain_http", default=False):
         (given.get("url") or field).add(PLAIN_HTTP.message.replace("password", "token"), _IN_CLEAR)
     method = given.get("method")
@@ -90,12 +111,14 @@ def parse_forge(field: Field | None, repository: str, branch: str, ca: Path | No
         project=_project(url, path),
         branch=branch,
         token=None if token is None else secret_at(token),
+        app=None if app is None or not app.sound else _app(app),
         ca=_authorities(secure, url) if secure is not None else (ca if url.startswith("https://") else None),
         assignees=_texts(given, "assignees"),
         reviewers=_texts(given, "reviewers"),
         labels=_texts(given, "labels"),
         draft=given.flag_of("draft", default=False),
         method=None if method is None else MergeMethod(method.text),
+        issues=given.flag_of("issues", default=True),
     )
 
 
@@ -112,6 +135,15 @@ def _project(url: str, path: str) -> str:
     folder = url.partition("://")[2].partition("/")[2]
     bare = path.removeprefix(f"{folder}/") if folder else path
     return bare.rstrip("/").removesuffix(".git")
+
+
+def _app(field: Field) -> AppSettings:
+    name, key = field.get("id"), field.get("private_key")
+    return AppSettings(
+        id="" if name is None else name.text,
+        private_key=SecretRef() if key is None else secret_at(key),
+        installation=field.number_of("installation", 0) or None,
+    )
 
 
 def _texts(field: Field, key: str) -> tuple[str, ...]:

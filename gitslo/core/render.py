@@ -45,6 +45,8 @@ __all__ = [
     "PLAN_CHANGED",
     "commit_message",
     "evidence_page",
+    "issue_body",
+    "issue_title",
     "loosened",
     "pull_request_body",
     "pull_request_title",
@@ -143,6 +145,32 @@ def report(
     if environment is not None:
         parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path, plan)))
     return _fitted(parts)
+
+
+def issue_title(environment: Environment) -> str:
+    """The same for good: the issue is opened and closed again and again."""
+    return quiet(f"{environment.name} needs a person")
+
+
+def issue_body(state: EnvironmentState, environment: Environment, plan: Plan | None = None) -> str:
+    """What an environment's rolling issue says, at most 60 KiB: why a person is needed, what to do, the report.
+
+    Args:
+        state: its ledger's.
+        environment: of this state.
+        plan: of the run, for the command that reproduces it; None where it is not at hand.
+    """
+    parts = []
+    if state.hold is not None:
+        lift = f"gitslo resume {quiet(quote(environment.name))} --reason WHY"
+        parts.append(f"When you have seen to it, lift the hold:\n\n    {lift}")
+    elif state.run is not None and state.run.verdict is Verdict.FAIL:
+        parts.append("What failed is taken back on the branch, without a pull request.")
+    if state.run is None:
+        reason = "" if state.hold is None else f": {markdown(state.hold.reason)}"
+        return _fitted([f"**Held**: {code(environment.name)}{reason}", *parts])
+    first, _, rest = report(state.run, state, environment, plan).partition("\n\n")
+    return _fitted([first, *parts, rest.rstrip("\n")])
 
 
 def verdict_comment(run: Run, environment: Environment, plan: Plan | None = None) -> str:

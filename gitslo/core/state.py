@@ -25,6 +25,7 @@ from gitslo.core.escape import quiet
 from gitslo.core.judge import score_of
 from gitslo.core.scoring import earlier_scores, remember
 from gitslo.core.steps import (
+    TRIED,
     Attempted,
     Attempting,
     CancelAttempt,
@@ -43,6 +44,7 @@ from gitslo.core.steps import (
     StartAttempt,
     Stay,
     Step,
+    TellIssue,
     Write,
 )
 from gitslo.model import (
@@ -529,7 +531,7 @@ def _publish(o: Observation) -> Step | None:
     if change is None or o.ledger.state.hold is not None:
         return None
     if _direct(o, change.kind):
-        return None if _judging(o) else PushChange(change, direct=True)
+        return None if _judging(o) else _tell_first(o) or PushChange(change, direct=True)
     if _foreign(o, change):
         return _foreign_commit(o, change)
     if o.proposal.tip != change.commit:
@@ -544,7 +546,21 @@ def _publish(o: Observation) -> Step | None:
         return step
     open_there = pull.state is PullRequestState.OPEN and pull.head_commit == change.commit
     if _merges(o, change) and open_there and not pull.blocked and not _judging(o):
-        return MergePullRequest(change, pull.number)
+        return _tell_first(o) or MergePullRequest(change, pull.number)
+    return None
+
+
+def _tell_first(o: Observation) -> Step | None:
+    """Before something else is put there or judged there: the verdict on what ran, where people look for it.
+
+    Tried once each: no revert waits for a forge that is down.
+    """
+    run = o.ledger.state.run
+    if run is None or run.state is RunState.CLAIMED:
+        return None
+    for step in (_status(o, run.revision, *_verdict_status(o.ledger.state, run)), _issue(o)):
+        if step is not None and f"{TRIED}{step.key}" not in o.told:
+            return replace(step, once=True)
     return None
 
 
@@ -673,6 +689,9 @@ def _claim_run(o: Observation) -> Step | None:
     new = _needed(o)
     if new is None:
         return None
+    told = _tell_first(o) if run is not None and new.id != run.id else None
+    if told is not None:
+        return told
     if o.sync is None:
         return Stay("the syncer has not been asked yet", syncing=True)
     if o.sync.state is SyncState.WAITING:
@@ -817,6 +836,30 @@ def _report(o: Observation) -> Step | None:
     return None
 
 
+def _issue(o: Observation) -> TellIssue | None:
+    """What needs a person and has no pull request of its own: one issue of the environment, closed by the next pass."""
+    run, hold = o.ledger.state.run, o.ledger.state.hold
+    judged = run is not None and run.verdict is not None
+    needed = _needs_person(o)
+    if not o.issues or needed is None or not (needed or judged):
+        return None
+    about = f"{run.id}/{run.attempt}" if run is not None and judged else "none"
+    key = f"issue/{'open' if needed else 'closed'}/{about}/{hold.since_wall if hold is not None else ''}"
+    return None if key in o.told else TellIssue(needed, key)
+
+
+def _needs_person(o: Observation) -> bool | None:
+    """None: it stays as it is. What a person holds is known to that person."""
+    state, run = o.ledger.state, o.ledger.state.run
+    if state.hold is not None:
+        return True if state.hold.cause is HoldCause.VERDICT else None
+    if run is None or run.verdict is None:
+        return None
+    if run.verdict is Verdict.FAIL and _rule(o, run.verdict, run.cause).action is Action.REVERT:
+        return _direct(o, ChangeKind.REVERT) or None  # otherwise the revert's pull request tells it
+    return False if run.verdict is Verdict.PASS else None
+
+
 def _carries(change: Change, run: Run) -> bool:
     """Whether the run is about what the change brought."""
     return run.subject.tree == change.result_tree or (
@@ -948,5 +991,6 @@ RULES: Final[tuple[Callable[[Observation], Step | None], ...]] = (
     _propose,
     _claim_run,
     _report,
+    _issue,
 )
 """In order; the first that has something to say decides."""

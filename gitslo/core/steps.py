@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from gitslo.model import (
     AttemptEvidence,
@@ -23,6 +24,7 @@ from gitslo.model import (
 from gitslo.ports import PullRequest, Status, SyncReport
 
 __all__ = [
+    "TRIED",
     "Attempted",
     "Attempting",
     "CancelAttempt",
@@ -46,6 +48,7 @@ __all__ = [
     "StartAttempt",
     "Stay",
     "Step",
+    "TellIssue",
     "Write",
 ]
 
@@ -182,6 +185,7 @@ class Observation:
         waiting: why there is no promotion candidate, for people; empty where there is nothing to say.
         room: whether this process may start another attempt now.
         told: natural keys of the statuses and comments that this process has already made sure of.
+        issues: whether the forge takes issues of ours.
         stranded: whether the open change's base is not in the branch's history any more: somebody has rewritten it.
     """
 
@@ -204,9 +208,13 @@ class Observation:
     told: frozenset[str] = frozenset()
     room: bool = True
     stranded: bool = False
+    issues: bool = False
 
 
 # --------------------------------------------------------------------------- what is decided
+
+TRIED: Final = "tried/"
+"""Before the natural key of what was tried once: then it is in `Observation.told`, whatever came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,10 +319,15 @@ class DeleteBranch:
 
 @dataclass(frozen=True, slots=True)
 class SetStatus:
-    """Set a commit status."""
+    """Set a commit status.
+
+    Attributes:
+        once: other steps wait for it: it is tried once, and they go on whatever came of it.
+    """
 
     status: Status
     key: str
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +341,20 @@ class Comment:
     number: int
     about: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellIssue:
+    """Open the environment's rolling issue or bring it up to date, or close it.
+
+    Attributes:
+        open: whether a person is needed.
+        once: as of SetStatus.
+    """
+
+    open: bool
+    key: str
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +377,7 @@ Step = (
     | DeleteBranch
     | SetStatus
     | Comment
+    | TellIssue
     | RunCommand
 )
 """At most one effect."""

@@ -12,9 +12,17 @@ from dataclasses import replace
 from typing import Final, TypedDict
 
 from gitslo.core.ledger import to_json
-from gitslo.core.render import commit_message, pull_request_body, pull_request_title, verdict_comment
-from gitslo.core.state import change_key, propose
+from gitslo.core.render import (
+    commit_message,
+    issue_body,
+    issue_title,
+    pull_request_body,
+    pull_request_title,
+    verdict_comment,
+)
+from gitslo.core.state import change_key, propose, status_context
 from gitslo.core.steps import (
+    TRIED,
     CancelAttempt,
     ClosePullRequest,
     Comment,
@@ -28,6 +36,7 @@ from gitslo.core.steps import (
     SetStatus,
     StartAttempt,
     Step,
+    TellIssue,
     Write,
 )
 from gitslo.errors import Conflict, GitsloError, Refused, Retry
@@ -36,7 +45,7 @@ from gitslo.loop.observe import branch_of, edits_of
 from gitslo.loop.sight import Sight
 from gitslo.loop.telling import of_push
 from gitslo.model import Change, ChangeKind, CommitId, EnvironmentState, Run, WriteMode
-from gitslo.ports import Event, Forge, PullRequestState, RefUpdate
+from gitslo.ports import Event, Forge, Issue, PullRequestState, RefUpdate
 
 __all__ = ["Actor", "Commands"]
 
@@ -85,11 +94,20 @@ class Actor:
                 there = self._forge.has_comment(number, step.key)
             case OpenPullRequest():
                 there = self._is_open(o, step)
+            case TellIssue() if self._forge.issues is not None:
+                there = self._forge.issues.stands(self._issue(o, step))
             case _:
                 return False
         if there:
             self._note(o.environment.name, step)
         return there
+
+    def skips(self, environment: str, step: Step) -> bool:
+        """Whether a step is left out where it cannot be done now: others wait for it, and are worth more."""
+        if not isinstance(step, SetStatus | TellIssue) or not step.once:
+            return False
+        self._keep(environment, f"{TRIED}{step.key}")
+        return True
 
     def act(self, o: Observation, step: Step) -> None:  # noqa: C901, PLR0912 - one case per step
         """Carry one step out.
@@ -98,6 +116,7 @@ class Actor:
             Conflict: somebody else moved first. Retry: no answer. Refused: a rule of the remote or the forge.
         """
         name = o.environment.name
+        self.skips(name, step)
         match step:
             case Write():
                 self._append(o, step.state, step.message, step.event, claim=step.claim)
@@ -130,6 +149,11 @@ class Actor:
                 self._note(name, step)
             case Comment():
                 self._comment(o, step)
+                self._note(name, step)
+            case TellIssue() if self._forge.issues is not None:
+                failpoint("issue", "before")
+                self._forge.issues.tell(self._issue(o, step))
+                failpoint("issue", "after")
                 self._note(name, step)
             case RunCommand():
                 self._command(o, step)
@@ -277,6 +301,12 @@ class Actor:
         self._forge.comment_once(step.number, step.key, body)
         failpoint("comment", "after")
 
+    def _issue(self, o: Observation, step: TellIssue) -> Issue:
+        run = o.ledger.state.run
+        plan = None if run is None else self._sight.plan_at(o.environment, run.revision)
+        body = issue_body(o.ledger.state, o.environment, plan)
+        return Issue(status_context(o.environment.name), issue_title(o.environment), body, step.open)
+
     # ----------------------------------------------------------------- the rest
 
     def _command(self, o: Observation, step: RunCommand) -> None:
@@ -298,7 +328,7 @@ class Actor:
         if problem:
             raise Retry(f"the command {step.command} of the outcome {run.verdict} went wrong: {problem}")
 
-    def _note(self, environment: str, step: SetStatus | Comment | OpenPullRequest | DeleteBranch) -> None:
+    def _note(self, environment: str, step: SetStatus | Comment | OpenPullRequest | DeleteBranch | TellIssue) -> None:
         if isinstance(step, SetStatus):  # of a commit and context only the newest stands: an older one may be due again
             told = self.told.get(environment, {})
             same = f"status/{step.status.commit}/{step.status.context}/"

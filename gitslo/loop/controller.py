@@ -210,6 +210,8 @@ class Controller:
                     continue
                 keep = kept_from(step)
                 left = self._budget.wait(self._clock.now().monotonic, keep) if keep is not None else 0.0
+                if left > 0.0 and self._actor.skips(environment.name, step):
+                    continue
                 if left > 0.0:
                     stay = Stay("waiting for the push budget", Seconds(left), busy=True, queued=keep == 0.0)
                     return self._stay(environment, memory, stay, observation=observation, keep=keep), taken

@@ -109,6 +109,7 @@ def observe(sight: Sight, environment: Environment, asked: Asked) -> Observation
         told=asked.told,
         room=asked.room,
         stranded=_stranded(sight, state),
+        issues=asked.forge.issues is not None,
     )
     return _with_proposal(sight, base, asked.forge)
 

@@ -22,6 +22,7 @@ from gitslo.core.steps import (
     StartAttempt,
     Stay,
     Step,
+    TellIssue,
 )
 from gitslo.errors import GitsloError, Refused
 from gitslo.model import CommitId, Environment, RunState
@@ -149,7 +150,7 @@ def kept_from(step: Step) -> float | None:
     """The share of the push budget that a step leaves to others; None where it does not push."""
     if isinstance(step, StartAttempt | CancelAttempt | RunCommand):
         return None
-    return STATUS_RESERVE if isinstance(step, SetStatus | Comment) else 0.0
+    return STATUS_RESERVE if isinstance(step, SetStatus | Comment | TellIssue) else 0.0
 
 
 def next_look(environment: str, now: float) -> float:

@@ -20,6 +20,7 @@ from gitslo.core.steps import (
     RunCommand,
     Stay,
     Step,
+    TellIssue,
     Write,
 )
 from gitslo.errors import Conflict, GitsloError, Refused, Retry
@@ -37,6 +38,8 @@ COMMENTS: Final = {
     "foreign": "somebody else's commit is on the branch of pull request {}; it is not merged by us",
 }
 
+ISSUES: Final = {True: "its issue says that a person is needed", False: "its issue is closed"}
+
 WRITE_EVENTS: Final = {
     "claim": "run.claimed",
     "extend": "run.claimed",
@@ -53,7 +56,7 @@ WRITE_EVENTS: Final = {
 }
 
 
-def describe(o: Observation, step: Step) -> Event | None:
+def describe(o: Observation, step: Step) -> Event | None:  # noqa: C901 - one case per step
     """The event of a step that was carried out; None for those that nobody needs to hear of."""
     name = o.environment.name
     match step:
@@ -76,6 +79,8 @@ def describe(o: Observation, step: Step) -> Event | None:
             return Event("change.closed", name, f"pull request {number} closed: {reason}", {"pull_request": number})
         case Comment(number, about):
             return Event("change.commented", name, COMMENTS[about].format(number), {"pull_request": number})
+        case TellIssue(needed):
+            return Event("environment.issue", name, ISSUES[needed], {"open": needed})
         case RunCommand(command):
             return Event("run.command", name, f"the command {command} has been run", {"command": command})
         case CancelAttempt():

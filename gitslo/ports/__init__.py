@@ -7,7 +7,17 @@ One module per neighbour; everything is importable from here.
 """
 
 from gitslo.ports.clock import Clock
-from gitslo.ports.forge import STATUS_LENGTH, Capabilities, Forge, PullRequest, PullRequestState, Status, StatusState
+from gitslo.ports.forge import (
+    STATUS_LENGTH,
+    Capabilities,
+    Forge,
+    Issue,
+    Issues,
+    PullRequest,
+    PullRequestState,
+    Status,
+    StatusState,
+)
 from gitslo.ports.git import FILE_CAP, CommitInfo, Edit, RefUpdate, Repository, TreeEntry, TreeView
 from gitslo.ports.http import ConfiguredServer, Exchange, HttpAnswer, HttpSend, Said
 from gitslo.ports.load import (
@@ -24,26 +34,28 @@ from gitslo.ports.load import (
 from gitslo.ports.metrics import MetricAnswer, MetricQuestion, MetricSource, Span, WindowCounts
 from gitslo.ports.observer import Event, Observer, tell_all
 from gitslo.ports.readiness import Readied, ReadinessProbe
+from gitslo.ports.served import Ask, ServedReply, ServedRequest, WebhookDesk
 from gitslo.ports.syncer import Address, Expected, Syncer, SyncReport, SyncState
 
 __all__ = [
     "FILE_CAP",
     "STATUS_LENGTH",
     "Address",
+    "Ask",
     "Authorization",
     "Capabilities",
     "Clock",
     "CommitInfo",
-from gitslo.ports.served import Ask, ServedReply, ServedRequest, WebhookDesk
     "ConfiguredServer",
     "Edit",
     "Event",
     "Exchange",
     "Expected",
     "Forge",
-    "Ask",
     "HttpAnswer",
     "HttpSend",
+    "Issue",
+    "Issues",
     "LoadEngine",
     "LoadJob",
     "LoadResult",
@@ -61,6 +73,8 @@ from gitslo.ports.served import Ask, ServedReply, ServedRequest, WebhookDesk
     "RefUpdate",
     "Repository",
     "Said",
+    "ServedReply",
+    "ServedRequest",
     "Span",
     "Status",
     "StatusState",
@@ -71,9 +85,7 @@ from gitslo.ports.served import Ask, ServedReply, ServedRequest, WebhookDesk
     "TlsMaterial",
     "TreeEntry",
     "TreeView",
+    "WebhookDesk",
     "WindowCounts",
     "tell_all",
-    "ServedReply",
-    "ServedRequest",
 ]
-    "WebhookDesk",

@@ -10,7 +10,17 @@ from gitslo.model import (
     CommitId,
 )
 
-__all__ = ["STATUS_LENGTH", "Capabilities", "Forge", "PullRequest", "PullRequestState", "Status", "StatusState"]
+__all__ = [
+    "STATUS_LENGTH",
+    "Capabilities",
+    "Forge",
+    "Issue",
+    "Issues",
+    "PullRequest",
+    "PullRequestState",
+    "Status",
+    "StatusState",
+]
 
 
 class PullRequestState(StrEnum):
@@ -93,8 +103,41 @@ class Capabilities:
     cannot: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """The rolling issue of one environment.
+
+    Attributes:
+        key: its natural key: there is one issue per key, opened anew where it is needed again.
+        title, body: what people read; `body` is Markdown.
+        open: whether a person is needed; closing one that was never opened does nothing.
+    """
+
+    key: str
+    title: str
+    body: str
+    open: bool
+
+
+class Issues(Protocol):
+    """Where people are told what no pull request tells them."""
+
+    def stands(self, issue: Issue) -> bool:
+        """Whether there is nothing to do for it; may rest on a look that is some seconds old.
+
+        One that a person has closed stands, as long as there is nothing new in it.
+        """
+
+    def tell(self, issue: Issue) -> None:
+        """Open it, bring it up to date, or close it."""
+
+
 class Forge(Protocol):
     """Pull requests, statuses and comments of one repository."""
+
+    @property
+    def issues(self) -> Issues | None:
+        """None where this forge keeps no issues, or the operator wants none."""
 
     def capabilities(self) -> Capabilities:
         """What this forge can do, and what of it our account may.

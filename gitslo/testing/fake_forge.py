@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from gitslo.errors import Conflict, GitsloError, Refused
 from gitslo.model import CommitId
-from gitslo.ports import Capabilities, PullRequest, PullRequestState, Status
+from gitslo.ports import Capabilities, Issue, PullRequest, PullRequestState, Status
 
 __all__ = ["Effect", "FakeForge", "FakeServer"]
 
@@ -24,9 +24,9 @@ class Effect:
     """One write that reached the server.
 
     Attributes:
-        kind: `opened`, `updated`, `commented`, `status`, `merged` or `closed`.
-        number: the pull request's, or None for a status.
-        detail: the title, the marker, the context, the merge, or who closed it.
+        kind: `opened`, `updated`, `commented`, `status`, `issue`, `merged` or `closed`.
+        number: the pull request's, or None for a status or an issue.
+        detail: the title, the marker, the context, the key, the merge, or who closed it.
     """
 
     kind: str
@@ -56,6 +56,7 @@ class FakeServer:
     pulls: dict[int, PullRequest] = field(default_factory=dict)
     comments: dict[int, dict[str, str]] = field(default_factory=dict)
     statuses: dict[tuple[CommitId, str], Status] = field(default_factory=dict)
+    issues: dict[tuple[str, str], Issue] = field(default_factory=dict)
     commits: dict[CommitId, _Commit] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -115,6 +116,26 @@ class FakeForge:
     def __init__(self, server: FakeServer | None = None, *, account: str = "gitslo") -> None:
         self.server = server or FakeServer()
         self._account = account
+
+    @property
+    def issues(self) -> FakeForge:
+        """This forge keeps issues."""
+        return self
+
+    def stands(self, issue: Issue) -> bool:
+        """Whether there is nothing to do for it."""
+        with self.server.lock:
+            standing = self.server.issues.get((self._account, issue.key))
+            if standing is None or not issue.open:
+                return not issue.open and (standing is None or not standing.open)
+            return (standing.title, standing.body) == (issue.title, issue.body)
+
+    def tell(self, issue: Issue) -> None:
+        """Open it, bring it up to date, or close it."""
+        with self.server.lock:
+            if not self.stands(issue):
+                self._effect("issue", None, issue.key)
+                self.server.issues[self._account, issue.key] = issue
 
     @property
     def journal(self) -> tuple[Effect, ...]:

@@ -12,9 +12,9 @@ from typing import Protocol
 
 from gitslo.errors import Conflict, GitsloError, Refused
 from gitslo.model import CommitId
-from gitslo.ports import Forge, PullRequest, PullRequestState, Status, StatusState
+from gitslo.ports import Forge, Issue, Issues, PullRequest, PullRequestState, Status, StatusState
 
-__all__ = ["FORGE_CONTRACT", "ForgeWorld"]
+__all__ = ["FORGE_CONTRACT", "ISSUE_CONTRACT", "ForgeWorld", "IssueWorld"]
 
 _HEAD = "gitslo/shop/dev/promote"
 _NOBODY = CommitId("0" * 40)
@@ -53,6 +53,19 @@ class ForgeWorld(Protocol):
 
     def effects(self) -> int:
         """How many writes have reached the server so far."""
+
+
+class IssueWorld(ForgeWorld, Protocol):
+    """One whose forge keeps issues."""
+
+    def issues(self) -> tuple[Issue, ...]:
+        """Every issue that has a mark, whoever wrote it, oldest first."""
+
+    def person_closes_issue(self, key: str, name: str) -> None:
+        """A person closes ours with this key."""
+
+    def person_writes_issue(self, issue: Issue, name: str) -> None:
+        """A person opens one that looks like one of ours, mark and label and all."""
 
 
 def _expect(actual: object, expected: object) -> None:
@@ -390,3 +403,88 @@ FORGE_CONTRACT: tuple[Callable[[ForgeWorld], None], ...] = (
     a_branch_that_is_used_again_gets_a_new_one,
 )
 """Every check, each for a fresh world."""
+
+
+# --------------------------------------------------------------------------- issues
+
+_ISSUE = Issue("gitslo/dev", "dev needs a person", "it failed", open=True)
+
+
+def _issues(world: IssueWorld) -> Issues:
+    found = world.forge().issues
+    if found is None:
+        raise AssertionError("expected a forge that keeps issues")
+    return found
+
+
+def one_issue_per_key(world: IssueWorld) -> None:
+    """Told again, by whichever client, it is there once; another key is another issue."""
+    for _ in range(2):
+        _issues(world).tell(_ISSUE)
+    other = Issue("gitslo/prod", "prod needs a person", "it failed", open=True)
+    _issues(world).tell(other)
+
+    _expect(world.issues(), (_ISSUE, other))
+
+
+def an_issue_that_stands_is_known_without_a_write(world: IssueWorld) -> None:
+    """A client that has just started knows what stands, and other words as new ones."""
+    _issues(world).tell(_ISSUE)
+    before = world.effects()
+    found = [_issues(world).stands(each) for each in (_ISSUE, Issue(_ISSUE.key, _ISSUE.title, "worse", open=True))]
+
+    _expect((found, world.effects()), ([True, False], before))
+
+
+def an_issue_is_closed_and_opened_again(world: IssueWorld) -> None:
+    """It is one issue for good: closed with its last words, and opened again with new ones."""
+    closed = Issue(_ISSUE.key, _ISSUE.title, "it passes", open=False)
+    again = Issue(_ISSUE.key, _ISSUE.title, "it failed again", open=True)
+    seen = []
+    for each in (_ISSUE, closed, again):
+        _issues(world).tell(each)
+        seen.append(world.issues())
+
+    _expect(seen, [(_ISSUE,), (closed,), (again,)])
+
+
+def nothing_is_closed_that_was_never_opened(world: IssueWorld) -> None:
+    """Where all is well, nothing reaches the server."""
+    before, well = world.effects(), Issue(_ISSUE.key, _ISSUE.title, "it passes", open=False)
+    stood = _issues(world).stands(well)
+    _issues(world).tell(well)
+
+    _expect((stood, world.issues(), world.effects()), (True, (), before))
+
+
+def what_a_person_has_closed_stays_closed(world: IssueWorld) -> None:
+    """Whoever closes it has read it; only new words open it again."""
+    _issues(world).tell(_ISSUE)
+    world.person_closes_issue(_ISSUE.key, "ada")
+    stands = _issues(world).stands(_ISSUE)
+    _issues(world).tell(_ISSUE)
+    is_open = [each.open for each in world.issues()]
+    _issues(world).tell(Issue(_ISSUE.key, _ISSUE.title, "worse", open=True))
+
+    _expect((stands, is_open, [each.open for each in world.issues()]), (True, [False], [True]))
+
+
+def somebody_elses_issue_is_left_alone(world: IssueWorld) -> None:
+    """A person's issue with our mark is none of ours: it is neither edited nor closed."""
+    theirs = Issue(_ISSUE.key, "mine", "hands off", open=True)
+    world.person_writes_issue(theirs, "ada")
+    _issues(world).tell(Issue(_ISSUE.key, _ISSUE.title, "it passes", open=False))
+    _issues(world).tell(_ISSUE)
+
+    _expect(world.issues(), (theirs, _ISSUE))
+
+
+ISSUE_CONTRACT: tuple[Callable[[IssueWorld], None], ...] = (
+    one_issue_per_key,
+    an_issue_that_stands_is_known_without_a_write,
+    an_issue_is_closed_and_opened_again,
+    nothing_is_closed_that_was_never_opened,
+    what_a_person_has_closed_stays_closed,
+    somebody_elses_issue_is_left_alone,
+)
+"""Every check of rolling issues, each for a fresh world."""

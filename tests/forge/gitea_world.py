@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from gitslo.adapters.forges import ForgeHttp, GiteaForge
+from gitslo.adapters.forges.issues import LABEL
+from gitslo.adapters.forges.marks import marked, unmarked
 from gitslo.adapters.http_client import HttpClient
 from gitslo.forge_settings import ForgeSettings
 from gitslo.model import ByteCount, CommitId, Seconds, Target
-from gitslo.ports import Address, HttpAnswer, Status, StatusState, TlsMaterial
+from gitslo.ports import Address, HttpAnswer, Issue, Status, StatusState, TlsMaterial
 from gitslo.wiring_run import SystemClock
 from tests.gitea_server import BOT, OWNER, GiteaServer, Reply
 
@@ -124,6 +126,30 @@ class GiteaWorld:
             for row in rows
         ]
         return tuple(sorted(found, key=lambda status: status.context))
+
+    def issues(self) -> tuple[Issue, ...]:
+        return tuple(each for each, _, _ in self._issues())
+
+    def person_closes_issue(self, key: str, name: str) -> None:
+        [number] = [number for each, number, who in self._issues() if each.key == key and who == BOT]
+        assert self.api(name, "PATCH", f"/issues/{number}", {"state": "closed"}).status == 201
+
+    def person_writes_issue(self, issue: Issue, name: str) -> None:
+        label = self.api(OWNER, "POST", "/labels", {"name": LABEL, "color": "#123456"}).data["id"]
+        body = marked(issue.body, "issue", issue.key)
+        assert self.api(name, "POST", "/issues", {"title": issue.title, "body": body}).status == 201
+        [number] = [number for each, number, _ in self._issues() if each == issue]
+        assert self.api(OWNER, "POST", f"/issues/{number}/labels", {"labels": [label]}).status == 200
+
+    def _issues(self) -> list[tuple[Issue, int, str]]:
+        """(issue, number, author), oldest first."""
+        found = []
+        for row in self.api(OWNER, "GET", "/issues?state=all&type=issues").data:
+            body, key = unmarked(row["body"], "issue")
+            if key:
+                issue = Issue(key, row["title"], body, open=row["state"] == "open")
+                found.append((issue, row["number"], row["user"]["login"]))
+        return sorted(found, key=lambda each: each[1])
 
     def effects(self) -> int:
         return self.send.writes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gitslo.testing.forge_contract import FORGE_CONTRACT, ForgeWorld
+from gitslo.testing.forge_contract import FORGE_CONTRACT, ISSUE_CONTRACT, ForgeWorld, IssueWorld
 from tests.forge.gitea_world import GiteaWorld
 from tests.forge.worlds import FakeWorld, GitWorld
 from tests.gitea_server import GiteaServer
@@ -27,4 +27,16 @@ def test_every_forge_keeps_the_contract(world: str, check: Callable[[ForgeWorld]
 @pytest.mark.parametrize("check", FORGE_CONTRACT, ids=lambda check: check.__name__)
 def test_gitea_keeps_the_contract(check: Callable[[ForgeWorld], None], gitea: GiteaServer) -> None:
     """The adapter on a real Gitea: the same suite again."""
+    check(GiteaWorld(gitea))
+
+
+@pytest.mark.parametrize("check", ISSUE_CONTRACT, ids=lambda check: check.__name__)
+def test_every_forge_keeps_the_contract_of_issues(check: Callable[[IssueWorld], None]) -> None:
+    """The fake's rolling issues."""
+    check(FakeWorld())
+
+
+@pytest.mark.parametrize("check", ISSUE_CONTRACT, ids=lambda check: check.__name__)
+def test_gitea_keeps_the_contract_of_issues(check: Callable[[IssueWorld], None], gitea: GiteaServer) -> None:
+    """Issues of a real Gitea: the same suite again."""
     check(GiteaWorld(gitea))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from gitslo.adapters.git_repository import GitRepository
 from gitslo.adapters.local_forge import LocalForge
 from gitslo.model import CommitId
-from gitslo.ports import Forge, Status
+from gitslo.ports import Forge, Issue, Status
 from gitslo.testing.fake_forge import FakeForge, FakeServer
 
 WALL = 1_790_000_000.0
@@ -160,3 +161,13 @@ class FakeWorld:
 
     def effects(self) -> int:
         return len(self.server.journal)
+
+    def issues(self) -> tuple[Issue, ...]:
+        return tuple(self.server.issues.values())
+
+    def person_closes_issue(self, key: str, name: str) -> None:
+        standing = self.server.issues["gitslo", key]
+        self.server.issues["gitslo", key] = replace(standing, open=False)
+
+    def person_writes_issue(self, issue: Issue, name: str) -> None:
+        FakeForge(self.server, account=name).tell(issue)

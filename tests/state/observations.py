@@ -29,6 +29,7 @@ from gitslo.core.steps import (
     StartAttempt,
     Stay,
     Step,
+    TellIssue,
     Write,
 )
 from gitslo.model import (
@@ -62,7 +63,7 @@ from gitslo.model import (
     WritePolicies,
     WritePolicy,
 )
-from gitslo.ports import PullRequest, PullRequestState, SyncReport, SyncState
+from gitslo.ports import PullRequest, PullRequestState, Status, SyncReport, SyncState
 
 
 def commit(text: str) -> str:
@@ -168,6 +169,9 @@ class World:
     commands: list[str] = field(default_factory=list)
     merges: list[str] = field(default_factory=list)
     journal: list[str] = field(default_factory=list)
+    keeps_issues: bool = False
+    issues: list[bool] = field(default_factory=list)
+    statuses: list[Status] = field(default_factory=list)
     nonces: int = 0
 
     def tree(self, tag: str) -> str:
@@ -212,6 +216,7 @@ class World:
             proposal=Proposal(self.tip, pull),
             told=frozenset(self.told),
             room=self.room,
+            issues=self.keeps_issues,
         )
 
     def _plan(self) -> Plan:
@@ -267,7 +272,7 @@ class World:
                 return step
         raise AssertionError(f"never stays: {self.journal[-10:]}")
 
-    def apply(self, o: Observation, step: Step) -> None:  # noqa: C901, PLR0912 - one case per step
+    def apply(self, o: Observation, step: Step) -> None:  # noqa: C901, PLR0912, PLR0915 - one case per step
         """What the loop's `act` would have done."""
         self.journal.append(type(step).__name__ + (f":{step.event}" if isinstance(step, Write) else ""))
         match step:
@@ -309,7 +314,13 @@ class World:
                 self._change_pull(number, state=PullRequestState.CLOSED, closed_by_us=True)
             case DeleteBranch():
                 self.tip = None
-            case SetStatus(_, key) | Comment(_, _, key):
+            case SetStatus(status, key):
+                self.statuses.append(status)
+                self.told.add(key)
+            case Comment(_, _, key):
+                self.told.add(key)
+            case TellIssue(needed, key):
+                self.issues.append(needed)
                 self.told.add(key)
             case RunCommand(name):
                 run = self.state.run

@@ -13,7 +13,7 @@ Composed by the wiring for repositories whose `forge` is `gitea` or `forgejo`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -21,6 +21,8 @@ from typing import Final, TypeVar
 from gitslo.adapters.forges.answers import Json, Record, items, record
 from gitslo.adapters.forges.gitea_reading import GiteaPull, GiteaPulls
 from gitslo.adapters.forges.http import ForgeHttp, segment
+from gitslo.adapters.forges.issues import LABEL as ISSUE_LABEL
+from gitslo.adapters.forges.issues import ForgeIssues, IssueWords
 from gitslo.adapters.forges.marks import marked, unmarked
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.forge_settings import ForgeSettings, MergeMethod
@@ -69,6 +71,7 @@ class GiteaForge:
         self._statuses: OrderedDict[CommitId, tuple[float, dict[str, Status]]] = OrderedDict()
         self._comments: OrderedDict[int, tuple[float, Mapping[str, Record]]] = OrderedDict()
         self._blocked: dict[int, tuple[CommitId, float, str]] = {}
+        self.issues = ForgeIssues(http, self._issue_words, self._us) if settings.issues else None
 
     # ----------------------------------------------------------------- reading
 
@@ -232,7 +235,7 @@ class GiteaForge:
             "base": base,
             "title": f"WIP: {title}" if self._settings.draft else title,
             "body": body,
-            "labels": [*self._label_ids()],
+            "labels": [*self._label_ids(self._settings.labels)],
             "assignees": [*self._settings.assignees],
         }
         for pause in (*SETTLING, None):
@@ -254,7 +257,7 @@ class GiteaForge:
         wishes = self._settings
         where = f"{self._path}/issues/{pull.number}"
         if any(label not in pull.labels for label in wishes.labels):
-            self._http.write("POST", f"{where}/labels", {"labels": [*self._label_ids()]})
+            self._http.write("POST", f"{where}/labels", {"labels": [*self._label_ids(wishes.labels)]})
         assignees = [each for each in wishes.assignees if each not in pull.assignees]
         if assignees:
             self._http.write("PATCH", where, {"assignees": [*pull.assignees, *assignees]})
@@ -285,16 +288,31 @@ class GiteaForge:
             raise Conflict(f"pull request {pull.number} was changed meanwhile: {reply.said}")
         return self._pulls.numbered(pull.number)
 
-    def _label_ids(self) -> Iterator[int]:
-        """The wished-for labels' ids; those that are missing are made."""
-        if not self._settings.labels:
+    def _issue_words(self) -> IssueWords:
+        return IssueWords(
+            path=f"{self._path}/issues",
+            query={"state": "all", "type": "issues", "labels": ISSUE_LABEL},
+            per_page=("limit", self._pulls.page_size()),
+            number="number",
+            body="body",
+            author=("user", "login"),
+            is_open="open",
+            method="PATCH",
+            opening={"state": "open"},
+            closing={"state": "closed"},
+            labels=lambda: [*self._label_ids((ISSUE_LABEL,))],
+        )
+
+    def _label_ids(self, labels: Sequence[str]) -> Iterator[int]:
+        """The labels' ids; those that are missing are made."""
+        if not labels:
             return
         size = self._pulls.page_size()
         rows = [record(each) for each in self._http.pages(f"{self._path}/labels", {}, size, LABEL_PAGES)]
         ours = self._http.get(f"/api/v1/orgs/{segment(self._owner)}/labels", {"limit": size}, expect=(403, 404))
         rows += items(ours.data or [])
         known = {each.text("name"): each.number("id") for each in reversed(rows)}
-        for label in self._settings.labels:
+        for label in labels:
             if label in known:
                 yield known[label]
             else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from gitslo.adapters.local_forge.record import Account, Comment, PullRecord, closed, commented, merged, viewed
 from gitslo.adapters.local_forge.refs import ALL_PULLS, HEADS, STATUSES, PullRefs, StatusRef, pull_ref
@@ -58,6 +58,9 @@ class LocalForge:
         wall: the wall clock, seconds since the epoch.
         person: whether `account` is a person.
     """
+
+    issues: Final = None
+    """There are none in a Git repository."""
 
     def __init__(
         self, repository: Repository, *, account: str, wall: Callable[[], float], person: bool = False

@@ -1,0 +1,168 @@
+"""What people are told of verdicts: statuses of commits, and rolling issues for what has no pull request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gitslo.core.state import decide
+from gitslo.core.steps import TRIED, PushChange, SetStatus
+from gitslo.model import Action, Hold, HoldCause, OutcomeRule, Verdict, WriteMode
+from gitslo.ports import StatusState
+from tests.state.observations import World, environment, outcomes, pipeline
+
+HOLDS = pipeline(outcomes=outcomes(fail=OutcomeRule(Action.HOLD)))
+
+
+def last_status(world: World, of: str) -> StatusState:
+    """The newest status of a commit."""
+    return next(each.state for each in reversed(world.statuses) if each.commit == of)
+
+
+def test_a_fail_is_told_before_its_revert_is_merged() -> None:
+    """Its commit is red for good, although another one runs at once."""
+    world = World()
+    world.judged(Verdict.PASS)
+    world.commit_tag("v2")
+    failing = world.observe().head.revision
+    world.judged(Verdict.FAIL)
+
+    assert (world.merges, last_status(world, failing)) == (["v1"], StatusState.FAILURE)
+
+
+def test_a_verdict_is_told_before_the_next_commit_is_judged() -> None:
+    """A commit that came meanwhile does not leave the one before it pending."""
+    world = World()
+    world.settle()
+    judged = world.observe().head.revision
+    world.commit_tag("v2")
+    world.runs_tag = "v1"  # the syncer has not come to it
+    world.end_attempt(Verdict.PASS)
+    world.settle()
+
+    assert (world.state.run.verdict, last_status(world, judged)) == (Verdict.PASS, StatusState.SUCCESS)
+
+
+def test_what_was_cut_off_is_told_as_superseded() -> None:
+    """No verdict: its commit says why, and not that a run is under way."""
+    world = World()
+    world.settle()
+    world.commit_tag("v2")
+    world.settle()
+
+    assert "superseded" in [each.description for each in world.statuses]
+
+
+def test_a_forge_that_is_down_keeps_no_revert_waiting() -> None:
+    """What comes before a push is tried once; then the push goes out all the same."""
+    world = World(env=environment(mode=WriteMode.DIRECT))
+    world.judged(Verdict.PASS)
+    world.commit_tag("v2")
+    world.settle()
+    world.end_attempt(Verdict.FAIL)
+    steps = []
+    for _ in range(20):
+        o = world.observe()
+        step = decide(o)
+        steps.append(type(step).__name__)
+        if isinstance(step, PushChange):
+            break
+        if isinstance(step, SetStatus):  # the forge does not answer
+            world.told.add(f"{TRIED}{step.key}")
+        else:
+            world.apply(o, step)
+
+    assert steps[-3:] == ["Propose", "SetStatus", "PushChange"]
+
+
+def held(**changed: object) -> World:
+    """A world whose first run failed and is held for it."""
+    world = World(keeps_issues=True, pipe=HOLDS, **changed)  # type: ignore[arg-type]
+    world.judged(Verdict.FAIL)
+    return world
+
+
+def test_a_hold_by_verdict_opens_it_once() -> None:
+    """It is told when the hold is set, and not again while nothing changes."""
+    world = held()
+    world.settle()
+
+    assert world.issues == [True]
+
+
+def test_a_process_that_has_just_started_looks_again() -> None:
+    """What was told is not remembered across processes: whether it stands is for the forge to say."""
+    world = held()
+    world.crash()
+    world.settle()
+
+    assert world.issues == [True, True]
+
+
+def test_the_next_pass_closes_it() -> None:
+    """A person lifts the hold, another commit passes: it is closed, after that pass and not before."""
+    world = held()
+    world.state = replace(world.state, hold=None)
+    world.commit_tag("v2")
+    world.settle()
+    before = list(world.issues)
+    world.judged(Verdict.PASS)
+
+    assert (before, world.issues) == ([True], [True, False])
+
+
+def test_a_second_hold_is_news() -> None:
+    """Held again, by another run: told again."""
+    world = held()
+    world.state = replace(world.state, hold=None)
+    world.commit_tag("v2")
+    world.judged(Verdict.FAIL)
+
+    assert world.issues == [True, True]
+
+
+def test_what_a_person_holds_opens_none() -> None:
+    """Whoever holds an environment knows it."""
+    world = World(keeps_issues=True)
+    world.judged(Verdict.PASS)
+    world.state = replace(world.state, hold=Hold(HoldCause.PERSON, "freeze", "ann", 1.0))
+    world.settle()
+
+    assert world.issues == [False]
+
+
+def test_a_revert_with_a_pull_request_opens_none() -> None:
+    """The pull request tells what broke."""
+    world = World(keeps_issues=True)
+    world.judged(Verdict.PASS)
+    world.commit_tag("v2")
+    world.judged(Verdict.FAIL)
+
+    assert (True in world.issues, len(world.pulls)) == (False, 1)
+
+
+def test_a_revert_without_a_pull_request_opens_one() -> None:
+    """Pushed straight to the branch, it would be seen by nobody."""
+    world = World(keeps_issues=True, env=environment(mode=WriteMode.DIRECT))
+    world.judged(Verdict.PASS)
+    world.commit_tag("v2")
+    world.judged(Verdict.FAIL)
+    world.judged(Verdict.PASS)
+
+    assert world.issues == [False, True, False]
+
+
+def test_a_ledger_that_cannot_be_believed_opens_one() -> None:
+    """Without any run: the hold alone."""
+    world = World(keeps_issues=True)
+    world.state = replace(world.state, hold=Hold(HoldCause.VERDICT, "its ledger is missing", "gitslo", 1.0))
+    world.settle()
+
+    assert world.issues == [True]
+
+
+def test_a_forge_without_issues_is_told_nothing() -> None:
+    """The rule is silent there."""
+    world = World(pipe=HOLDS)
+    world.judged(Verdict.FAIL)
+
+    assert world.issues == []
