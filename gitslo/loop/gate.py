@@ -30,26 +30,40 @@ from gitslo.loop.views import ObjectCache, RevisionView, in_halves
 from gitslo.model import CommitId, Environment, EnvironmentState, Instant, Pipeline, Release, Run, Seconds, Subject
 from gitslo.ports import Clock, Repository
 
-__all__ = ["Denied", "EnvironmentView", "Gate", "VerdictView"]
+__all__ = ["Bounds", "Denied", "EnvironmentView", "Gate", "VerdictView"]
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-DEEPEST: Final = 10_000
-"""How many of the branch's newest commits may be named by the beginning of their id."""
-SHORTEST: Final = 7
-ENTRIES: Final = 200
-"""How many ledger entries are searched for what the newest one does not say."""
 REMEMBERED: Final = 4096
-READS_PER_MINUTE: Final = 300
-"""Questions a minute that may read from the clone; the others are answered from what was read before."""
-PATIENCE: Final = 4.0
-"""Seconds that a question waits for others before it."""
-HEX: Final = re.compile(r"[0-9a-f]{7,40}")
+"""Of each kind of thing that is read at most so many are remembered."""
+HEX: Final = re.compile(r"[0-9a-f]+")
 WHOLE: Final = 40
 
 _Said = tuple[Subject, Release]
 """What a commit says of an environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one question, and all of them together, may take.
+
+    Attributes:
+        newest: how many of the branch's newest commits may be named by the beginning of their id.
+        shortest: hexadecimal digits that such a beginning has at least.
+        entries: how many ledger entries are searched for what the newest one does not say.
+        reads_per_minute: questions that may read from the clone; others are answered from what was read before.
+        patience: seconds that a question waits for those before it.
+    """
+
+    newest: int = 10_000
+    shortest: int = 7
+    entries: int = 200
+    reads_per_minute: int = 300
+    patience: float = 4.0
+
+
+_BOUNDS = Bounds()
 
 
 class Denied(GitsloError):
@@ -127,7 +141,16 @@ class _Snapshot:
 class Gate:
     """The questions that may be asked about one repository."""
 
-    def __init__(self, name: str, repository: Repository, ledgers: Ledgers, *, every: Seconds, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        repository: Repository,
+        ledgers: Ledgers,
+        *,
+        every: Seconds,
+        clock: Clock,
+        bounds: Bounds = _BOUNDS,
+    ) -> None:
         """Nothing is known before the first `publish`.
 
         Args:
@@ -137,16 +160,18 @@ class Gate:
             ledgers: over that client.
             every: seconds between two polls.
             clock: the loop's.
+            bounds: of questions.
         """
         self.name = name
         self._repository, self._ledgers, self._clock = repository, ledgers, clock
+        self._bounds = bounds
         self._stale_after = 3 * every + 60.0
         self._snapshot: _Snapshot | None = None
         self._problem = "it has not been looked at yet"
         self._generation = -1
         self._lock = threading.Lock()
         self._cache = ObjectCache()
-        self._reads = PushBudget(READS_PER_MINUTE, clock.now().monotonic)
+        self._reads = PushBudget(bounds.reads_per_minute, clock.now().monotonic)
         self._facts: OrderedDict[tuple[CommitId, str], tuple[Environment, _Said | str]] = OrderedDict()
         self._listed: tuple[CommitId, frozenset[CommitId]] = (CommitId(""), frozenset())
         self._contained: OrderedDict[tuple[CommitId, CommitId], bool] = OrderedDict()
@@ -231,7 +256,7 @@ class Gate:
                 if state.run is not None and state.run.id == number:
                     return report(state.run, state, known)
             message = f"{known.name} has no run {number}"
-            raise Denied(404, "unknown_run", message, f"its newest {ENTRIES} ledger entries are searched")
+            raise Denied(404, "unknown_run", message, f"its newest {self._bounds.entries} ledger entries are searched")
 
     @property
     def looked(self) -> Instant | None:
@@ -242,7 +267,7 @@ class Gate:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        if not self._lock.acquire(timeout=PATIENCE):
+        if not self._lock.acquire(timeout=self._bounds.patience):
             raise Denied(503, "busy", "too many questions are being answered", "ask again")
         try:
             yield
@@ -272,8 +297,8 @@ class Gate:
     def _whole(self, seen: _Snapshot, text: str) -> CommitId:
         """The commit of the branch that is meant."""
         given = text.lower()
-        if not HEX.fullmatch(given):
-            message = f"a commit is {SHORTEST} to {WHOLE} hexadecimal digits, and no branch or tag"
+        if not HEX.fullmatch(given) or not self._bounds.shortest <= len(given) <= WHOLE:
+            message = f"a commit is {self._bounds.shortest} to {WHOLE} hexadecimal digits, and no branch or tag"
             raise Denied(400, "bad_commit", message)
         if given == seen.revision:
             return seen.revision
@@ -288,20 +313,20 @@ class Gate:
             branch = self._repository.branch_ref.removeprefix("refs/heads/")
             hint = "it may not have been polled yet"
             if len(given) < WHOLE:
-                hint += f"; by the beginning of its id only one of the newest {DEEPEST} is found"
+                hint += f"; by the beginning of its id only one of the newest {self._bounds.newest} is found"
             raise Denied(404, "unknown_commit", f"{branch} holds no commit {given}", hint)
         return matching[0]
 
     def _newest(self, seen: _Snapshot) -> frozenset[CommitId]:
         if self._listed[0] != seen.revision:
             self._read_allowed()
-            history = self._repository.history(seen.revision, None, (), DEEPEST)
+            history = self._repository.history(seen.revision, None, (), self._bounds.newest)
             self._listed = (seen.revision, frozenset(each.id for each in history))
         return self._listed[1]
 
     def _contains(self, seen: _Snapshot, commit: CommitId) -> bool:
         """Whether a commit that is none of the newest is on the branch."""
-        if len(self._newest(seen)) < DEEPEST:
+        if len(self._newest(seen)) < self._bounds.newest:
             return False
         key = (seen.revision, commit)
         if key not in self._contained:
@@ -396,7 +421,7 @@ class Gate:
         if tip is None:
             return
         self._read_allowed()
-        ids = [each.id for each in self._repository.history(tip, None, (), ENTRIES)]
+        ids = [each.id for each in self._repository.history(tip, None, (), self._bounds.entries)]
         for at in range(0, len(ids), 20):
             in_halves([each for each in ids[at : at + 20] if not self._ledgers.known(each)], self._ledgers.ahead)
             for each in ids[at : at + 20]:

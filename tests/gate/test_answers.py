@@ -155,7 +155,7 @@ def test_a_withdrawn_pass_is_a_fail() -> None:
 
 
 def test_nothing_passes_where_a_verdict_holds() -> None:
-    """Held by a verdict an environment is no source: a pass there waits for a person. A person's hold changes nothing."""
+    """Held by a verdict an environment is no source: a pass there waits for a person. A person's hold leaves it one."""
     world = World()
     world.judged(Verdict.PASS)
     held = Hold(HoldCause.VERDICT, "look here", "gitslo", 5.0)
