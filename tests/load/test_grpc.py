@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import json
 import re
 import subprocess
 import time
@@ -14,12 +15,14 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import StreamEnded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitslo.cli.root import cli
 from gitslo.errors import Refused
 from gitslo.load.addresses import Addresses
 from gitslo.load.calls import call_sources, timeout_field
@@ -741,11 +744,32 @@ def test_a_go_server_answers_likewise() -> None:
     assert (200, 0) == (total(done), bad(done))
 
 
+def test_a_go_server_answers_over_tls(tmp_path: Path) -> None:
+    """`grpcs://`: only who knows its authority and shows a certificate of one that it knows is served."""
+    authority = Authority.create(tmp_path / "authority")
+    cert, key = authority.sign("IP:127.0.0.1")
+    ca = str(authority.certificates)
+    served = ("-cert", str(cert), "-key", str(key), "-cacert", ca, "-mtls")
+    ours = ("--cert", str(cert), "--key", str(key))
+    with fortio(required("fortio"), *served) as port:
+        url = f"grpcs://127.0.0.1:{port}/grpc.health.v1.Health/Check"
+        flags = ("--rate", "50/s", "--duration", "500ms", "--json")
+        told = [
+            CliRunner().invoke(cli, ["load", url, *flags, *access])
+            for access in (("--ca", ca, *ours), ("--ca", ca), ours)
+        ]
+    found = [json.loads(each.stdout) for each in told]
+
+    assert [each["requests"] for each in found] == [25, 25, 25]
+    assert [sum(each["errors"].values()) for each in found] == [0, 25, 25]
+    assert any("certificate" in kind for kind in found[2]["errors"])
+
+
 @contextmanager
-def fortio(program: Path) -> Iterator[int]:
+def fortio(program: Path, *options: str) -> Iterator[int]:
     """The gRPC port of a Fortio server."""
     off = ("-http-port", "disabled", "-tcp-port", "disabled", "-udp-port", "disabled", "-redirect-port", "disabled")
-    argv = [str(program), "server", "-grpc-port", "127.0.0.1:0", *off]
+    argv = [str(program), "server", "-grpc-port", "127.0.0.1:0", *off, *options]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
