@@ -5,8 +5,9 @@ comes back, `marks` is how our own words are found again; there is one module pe
 """
 
 from gitslo.adapters.forges.gitea import GiteaForge
+from gitslo.adapters.forges.github import GithubForge
 from gitslo.adapters.forges.gitlab import GitlabForge
 from gitslo.adapters.forges.http import ForgeHttp
-from gitslo.adapters.forges.opening import gitea_forge
+from gitslo.adapters.forges.opening import gitea_forge, github_forge
 
-__all__ = ["ForgeHttp", "GiteaForge", "GitlabForge", "gitea_forge"]
+__all__ = ["ForgeHttp", "GiteaForge", "GithubForge", "GitlabForge", "gitea_forge", "github_forge"]
