@@ -211,6 +211,8 @@ class Project:
         title = wanted.get("title", merge.title)
         if len(title) > TITLE:
             raise Problem(400, {"title": ["is too long (maximum is 255 characters)"]})
+        if merge.title and merge.title != title:
+            self._note(merge, user, f"changed title from **{merge.title}** to **{title}**", system=True)
         merge.title = title
         merge.target = wanted.get("target_branch", merge.target)
         if "description" in wanted:

@@ -98,13 +98,13 @@ class FaultProxy:
         self.hits += 1
         return taken
 
-    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        """The forge's own answer."""
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
+        """The forge's own answer: its status, its `Link` and its body."""
         upstream = http.client.HTTPConnection(self._upstream, timeout=60)
         try:
             upstream.request(method, path, body, headers)
             answer = upstream.getresponse()
-            return answer.status, answer.read()
+            return answer.status, answer.getheader("Link", ""), answer.read()
         finally:
             upstream.close()
 
@@ -127,7 +127,8 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:  # noqa: C901 -
                 answer = proxy.forward(self.command, self.path, headers, body)
             if met is None:
                 assert answer is not None
-                self._say(answer[0], {"Content-Type": "application/json"}, answer[1])
+                status, link, content = answer
+                self._say(status, {"Content-Type": "application/json", "Link": link}, content)
             elif met[0] is Fault.SILENCE:
                 proxy.wait(30.0)
             elif met[0] is Fault.DRIP:
