@@ -213,6 +213,7 @@ def secrets_of(operator: Operator) -> tuple[str, ...]:
     references = [c.credentials.password for c in operator.repositories if c.credentials is not None]
     references += [c.ledger_key for c in operator.repositories if c.ledger_key is not None]
     references += [c.forge.token for c in operator.repositories if c.forge.token is not None]
+    references += [c.forge.app.private_key for c in operator.repositories if c.forge.app is not None]
     references += [identity.secret for identity in operator.identities.values()]
     references += [secret for source in operator.sources.values() for secret in source.secrets]
     references += operator.serve.secrets
