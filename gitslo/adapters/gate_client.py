@@ -62,11 +62,11 @@ class VerdictSaid:
     commit: str
     verdict: Answered
     reason: str
-    since: str | None = None
-    rejected: str | None = None
-    held: HoldSaid | None = None
-    run: RunSaid | None = None
-    findings: tuple[str, ...] = ()
+    since: str | None
+    rejected: str | None
+    held: HoldSaid | None
+    run: RunSaid | None
+    findings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def fault(sender: Sender, secret: str, headers: Mapping[str, str], body: bytes) 
     Args:
         sender: who should have sent it.
         secret: shared with it.
-        headers: by name in lower case.
+        headers: by name in lower case, each byte a character.
         body: as it came.
     """
     habit = _HABITS[sender]
@@ -97,4 +97,5 @@ def _hash(data: bytes) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    """A header as it came."""
+    return text.encode("latin-1", "replace")

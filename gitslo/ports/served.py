@@ -20,7 +20,7 @@ class ServedRequest:
     Attributes:
         path: without its query, as it was sent and decoded.
         query: names and values, decoded, in order.
-        headers: by name in lower case; of one that was sent twice, the last.
+        headers: by name in lower case, each byte a character; of one that was sent twice, the last.
     """
 
     method: str
@@ -60,6 +60,6 @@ class WebhookDesk(Protocol):
 
         Args:
             repository: one that it `takes`.
-            headers: by name in lower case.
+            headers: by name in lower case, each byte a character.
             body: as it came, not decoded.
         """
