@@ -121,6 +121,7 @@ class HealthServer:
                 loop="asyncio",
                 lifespan="off",
                 log_config=None,
+                log_level="error",  # a warning for every request that is no HTTP would let strangers fill the log
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,

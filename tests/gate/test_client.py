@@ -95,7 +95,7 @@ def test_a_verdict_ends_the_waiting(word: str) -> None:
 
 
 def test_what_is_not_decided_is_asked_about_again() -> None:
-    """A commit that was not polled yet, a daemon that is away for a moment, a wait for the sync, a run: then a verdict."""
+    """A commit that was not polled yet, a daemon that is away for a moment, a sync, a run: then there is a verdict."""
     told: list[str] = []
     daemon = Daemon(
         error(404, "unknown_commit"),
@@ -169,8 +169,8 @@ def test_pauses_grow_to_a_bound() -> None:
         (HttpAnswer(200, (), b'{"verdict": "pass"}', whole=True), "commit"),
         (HttpAnswer(200, (), b'["pass"]', whole=True), URL),
         (HttpAnswer(403, (), b"{}", whole=True), "status 403"),
-        (verdict("PASS"), "PASS"),
-        (verdict("promoted"), "promoted"),
+        (verdict("PASS"), "/verdict: expected one of pass,"),
+        (verdict("promoted"), "/verdict: expected one of pass,"),
     ],
 )
 def test_a_question_that_cannot_be_answered_ends_at_once(answer: HttpAnswer, expected: str) -> None:
