@@ -23,6 +23,7 @@ from referencing.jsonschema import DRAFT202012
 
 __all__ = ["Description", "Operation", "Undescribed"]
 
+REFUSED = 400
 _ROOT = "urn:description"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _FORMATS = FormatChecker(formats=())
@@ -166,7 +167,7 @@ class Description:
             raise Undescribed(f"{called}: only {sorted(responses)} are described")
         content = self._resolved(declared).get("content", {})
         if not content:
-            if body.strip():
+            if body.strip() and status < REFUSED:  # why something was refused is often left to words
                 raise Undescribed(f"{called} has no body")
             return
         media = next((content[each] for each in content if "json" in each), None)

@@ -31,9 +31,9 @@ class Refusal(Exception):
     def __init__(self, status: int, message: str, *errors: object) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)}
+        self.body: dict[str, Any] = {"message": message, "documentation_url": "https://docs.github.com/rest"}
         if errors:
-            self.body = {key: self.body[key] for key in ("message", "documentation_url")} | {"errors": list(errors)}
+            self.body["errors"] = list(errors)
 
 
 @dataclass(frozen=True)
