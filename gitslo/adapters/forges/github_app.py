@@ -31,7 +31,7 @@ __all__ = ["GithubApp", "signed"]
 LIFE: Final = 3600.0
 """Seconds that a token lives, as GitHub documents it; another span that it names counts where it is shorter."""
 SHORTEST: Final = 300.0
-"""Seconds that a token is taken to live at the least: where our clock is far ahead, every one would be over at once."""
+"""Seconds that a token is taken to live at the least, whatever is said of its end: none is asked for all the time."""
 USED: Final = 5 / 6
 """The share of a token's life after which it is renewed."""
 NOT_AGAIN: Final = 60.0
@@ -130,7 +130,7 @@ class GithubApp:
 
     def _unknown(self, said: str) -> Refused:
         message = f"{self._http.name} at {self._http.base} does not know the app {self._settings.id} by its key: {said}"
-        return Refused(Problem(message, hint="is the key of this app, and is this machine's clock right?"))
+        return Refused(Problem(message, hint="is it the key of this app, and is this machine's clock right?"))
 
 
 def signed(settings: AppSettings, wall: float) -> str:
