@@ -93,6 +93,7 @@ class Project:
             "automatic_rebase_enabled": False,
             "archived": False,
             "merge_requests_enabled": True,
+            "issues_enabled": True,
         }
         self.protected = {"main": {"push": MAINTAINER, "merge": DEVELOPER, "people": frozenset[int]()}}
         self.forgets_closers = False

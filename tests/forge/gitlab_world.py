@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 from gitslo.adapters.forges import ForgeHttp, GitlabForge
-from gitslo.adapters.forges.gitlab_reading import read
+from gitslo.adapters.forges.gitlab_reading import read, written
+from gitslo.adapters.forges.issues import LABEL
 from gitslo.forge_settings import ForgeSettings
 from gitslo.model import CommitId
-from gitslo.ports import Status, StatusState
+from gitslo.ports import Issue, Status, StatusState
 from gitslo.wiring_run import SystemClock
 from tests.forge.gitea_world import CountingSend
 from tests.gitlab_server import BOT, OWNER, GitlabServer, Reply
@@ -94,6 +95,28 @@ class GitlabWorld:
             for row in rows
         ]
         return tuple(sorted(found, key=lambda status: status.context))
+
+    def issues(self) -> tuple[Issue, ...]:
+        return tuple(issue for issue, _, _ in self._issues())
+
+    def person_closes_issue(self, key: str, name: str) -> None:
+        [number] = [number for issue, number, who in self._issues() if (issue.key, who) == (key, BOT)]
+        assert self.api(name, "PUT", f"/issues/{number}", {"state_event": "close"}).status == 200
+
+    def person_writes_issue(self, issue: Issue, name: str) -> None:
+        body = written(issue.body, "issue", issue.key)
+        wanted = {"title": issue.title, "description": body, "labels": [LABEL]}
+        assert self.api(name, "POST", "/issues", wanted).status == 201
+
+    def _issues(self) -> list[tuple[Issue, int, str]]:
+        """(issue, number, author), oldest first."""
+        found = []
+        for row in reversed(self.api(OWNER, "GET", "/issues?state=all&scope=all").data):
+            body, key = read(row["description"], "issue")
+            if key:
+                issue = Issue(key, row["title"], body, open=row["state"] == "opened")
+                found.append((issue, row["iid"], row["author"]["username"]))
+        return found
 
     def effects(self) -> int:
         return self.send.writes

@@ -12,7 +12,7 @@ from gitslo.errors import Conflict, Refused, Retry
 from gitslo.forge_settings import MergeMethod
 from gitslo.model import CommitId, Instant
 from gitslo.ports import HttpAnswer, PullRequest, PullRequestState, Status, StatusState
-from gitslo.testing.forge_contract import FORGE_CONTRACT, ForgeWorld
+from gitslo.testing.forge_contract import FORGE_CONTRACT, ISSUE_CONTRACT, ForgeWorld, IssueWorld
 from tests.forge.gitea_world import CountingSend
 from tests.forge.gitlab_world import GitlabWorld
 from tests.gitlab_project import MAINTAINER
@@ -46,6 +46,12 @@ def row(world: GitlabWorld, number: int) -> Any:
 @pytest.mark.parametrize("check", FORGE_CONTRACT, ids=lambda check: check.__name__)
 def test_gitlab_keeps_the_contract(check: Callable[[ForgeWorld], None], gitlab: GitlabServer) -> None:
     """The adapter on the fake, whose every word is held against GitLab's description of its API."""
+    check(GitlabWorld(gitlab))
+
+
+@pytest.mark.parametrize("check", ISSUE_CONTRACT, ids=lambda check: check.__name__)
+def test_gitlab_keeps_the_contract_of_issues(check: Callable[[IssueWorld], None], gitlab: GitlabServer) -> None:
+    """Its rolling issues."""
     check(GitlabWorld(gitlab))
 
 
@@ -428,15 +434,17 @@ def test_what_the_account_may_not_is_said(gitlab: GitlabServer) -> None:
 
 
 def test_titles_and_bodies_have_gitlabs_limits(gitlab: GitlabServer) -> None:
-    """What is too long is said before anything is sent."""
-    world = GitlabWorld(gitlab)
+    """What is too long is cut, and stands: nothing is sent a second time."""
+    world = GitlabWorld(gitlab, draft=True)
     world.push(HEAD, "image", "v2")
-    forge = world.forge()
-    for title, body in (("x" * 249, ""), ("Promote", "x" * 1_048_576)):
-        with pytest.raises(Refused, match="titles of 255 and descriptions of 1048576"):
-            forge.ensure_pull_request(key="k", head=HEAD, base="main", title=title, body=body)
+    asked = {"key": "k", "head": HEAD, "base": "main", "title": "x" * 300, "body": "numbers\n" * 200_000}
+    pull = world.forge().ensure_pull_request(**asked)
+    before = world.effects()
+    again = world.forge().ensure_pull_request(**asked)
+    shown = row(world, pull.number)
 
-    assert 0 == world.effects()
+    assert (pull, before) == (again, world.effects())
+    assert ("k", 255, True) == (pull.key, len(shown["title"]), 1_040_000 < len(shown["description"]) <= 1_048_576)
 
 
 def test_a_head_without_a_branch_is_a_conflict_and_another_refusal_is_said(gitlab: GitlabServer) -> None:

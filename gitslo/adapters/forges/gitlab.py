@@ -20,6 +20,7 @@ from typing import Final
 from gitslo.adapters.forges.answers import Json, Record, record
 from gitslo.adapters.forges.gitlab_reading import (
     MERGEABLE,
+    PAGE,
     UNDECIDED,
     GitlabPull,
     GitlabPulls,
@@ -31,7 +32,10 @@ from gitslo.adapters.forges.gitlab_reading import (
 from gitslo.adapters.forges.gitlab_rights import GitlabRights, allowed, people
 from gitslo.adapters.forges.gitlab_statuses import GitlabStatuses
 from gitslo.adapters.forges.http import ForgeHttp, segment
+from gitslo.adapters.forges.issues import LABEL, ForgeIssues, IssueWords
 from gitslo.adapters.forges.looks import Looks
+from gitslo.adapters.forges.marks import fitted
+from gitslo.core.escape import short
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.forge_settings import ForgeSettings, MergeMethod
 from gitslo.model import CommitId, Seconds
@@ -47,6 +51,7 @@ BLOCKED: Final = 30.0
 """Seconds until a merge that GitLab did not let us make is tried again, where it does not say why by itself."""
 TITLE: Final = 255
 BODY: Final = 1_048_576
+NOTE: Final = 1_000_000
 """Characters that GitLab takes."""
 
 
@@ -66,6 +71,7 @@ class GitlabForge:
         self._statuses = GitlabStatuses(http, self._path, self._rights.project)
         self._notes: Looks[int, Mapping[str, Record]] = Looks(GLANCE, http.monotonic)
         self._blocked: dict[int, tuple[CommitId, float, str]] = {}
+        self.issues = ForgeIssues(http, self._issue_words, self._rights.us) if settings.issues else None
 
     # ----------------------------------------------------------------- reading
 
@@ -114,11 +120,10 @@ class GitlabForge:
 
         Raises:
             Conflict: the branch is not there, or somebody else edits the merge request.
-            Retry, Refused: as every request; Refused as well where title or body are longer than GitLab takes.
+            Retry, Refused: as every request.
         """
+        title, body = short(title.strip(), TITLE - len(_SIGN)), fitted(body, BODY)
         content = written(body, "pull", key)
-        if len(title) > TITLE - len(_SIGN) or len(content) > BODY:
-            raise Refused(f"{self._http.name} takes titles of {TITLE} and descriptions of {BODY} characters")
         with self._http.alone():
             standing = next((each for each in self._pulls.of_head(head) if each.open), None)
             if standing is None:
@@ -134,7 +139,7 @@ class GitlabForge:
         with self._http.alone():
             self._pulls.numbered(number)
             standing = self._look_at_notes(number).get(marker)
-            content: dict[str, Json] = {"body": written(body, "comment", marker)}
+            content: dict[str, Json] = {"body": written(fitted(body, NOTE), "comment", marker)}
             self._notes.forget(number)
             where = f"{self._path}/merge_requests/{number}/notes"
             if standing is None:
@@ -317,6 +322,23 @@ class GitlabForge:
             if marker and row.text("author", "username") == self._rights.us():
                 found.setdefault(marker, row)
         return self._notes.keep(number, found)
+
+    def _issue_words(self) -> IssueWords:
+        return IssueWords(
+            path=f"{self._path}/issues",
+            query={"state": "all", "scope": "all", "labels": LABEL},
+            per_page=("per_page", PAGE),
+            number="iid",
+            body="description",
+            author=("author", "username"),
+            is_open="opened",
+            method="PUT",
+            opening={"state_event": "reopen"},
+            closing={"state_event": "close"},
+            labels=lambda: [LABEL],
+            write=written,
+            read=read,
+        )
 
     # ----------------------------------------------------------------- views
 

@@ -80,6 +80,8 @@ class GitlabRights:
             yield "The project is archived: nothing in it can be changed."
         if project.has("merge_requests_enabled") and not project.truth("merge_requests_enabled"):
             yield "The project has no merge requests: switch them on in its settings."
+        if wishes.issues and project.has("issues_enabled") and not project.truth("issues_enabled"):
+            yield "The project keeps no issues: switch them on, or say `issues: false`."
         if _level(project) < DEVELOPER:
             yield f"{self.us()} may not write to {wishes.project}: it needs the role Developer there, or Maintainer."
         if wishes.method is not None and wishes.method not in allowed(project):

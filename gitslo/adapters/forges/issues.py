@@ -42,6 +42,7 @@ class IssueWords:
         method: of an update.
         opening, closing: what changes its state.
         labels: what a new issue is given; asked for when one is made.
+        write, read: a text with its mark as the forge is to have it, and back; `marked` and `unmarked` do for most.
     """
 
     path: str
@@ -55,6 +56,8 @@ class IssueWords:
     opening: Mapping[str, Json]
     closing: Mapping[str, Json]
     labels: Callable[[], Json]
+    write: Callable[[str, str, str], str] = marked
+    read: Callable[[str, str], tuple[str, str]] = unmarked
 
 
 @dataclass(slots=True)
@@ -113,14 +116,14 @@ class ForgeIssues:
         if standing is None or not issue.open:
             return not issue.open and (standing is None or not self._is_open(standing))
         words = self._ask_words()
-        shown = unmarked(standing.text(words.body), "issue")[0].rstrip()
+        shown = words.read(standing.text(words.body), "issue")[0].rstrip()
         return standing.text("title") == issue.title and shown == issue.body.rstrip()
 
     def _is_open(self, standing: Record) -> bool:
         return standing.text("state") == self._ask_words().is_open
 
     def _content(self, issue: Issue) -> str:
-        return marked(issue.body.rstrip(), "issue", issue.key)
+        return self._ask_words().write(issue.body.rstrip(), "issue", issue.key)
 
     def _look(self) -> None:
         """All issues of ours; of several with one key, which only a race of two daemons leaves, the oldest counts."""
@@ -129,7 +132,7 @@ class ForgeIssues:
         for page in range(1, PAGES + 1):
             rows = items(self._http.get(words.path, {**words.query, size_name: size, "page": page}).data or [])
             for row in rows:
-                key = unmarked(row.text(words.body), "issue")[1]
+                key = words.read(row.text(words.body), "issue")[1]
                 if not key or row.text(*words.author) != self._us():
                     continue
                 older = found.get(key)

@@ -8,12 +8,13 @@ from typing import Final
 from gitslo.adapters.forges.gitea import GiteaForge
 from gitslo.adapters.forges.github import GithubForge
 from gitslo.adapters.forges.github_app import GithubApp, signed
+from gitslo.adapters.forges.gitlab import GitlabForge
 from gitslo.adapters.forges.http import ForgeHttp
 from gitslo.errors import Fatal, Problem, Refused
 from gitslo.forge_settings import ForgeSettings
 from gitslo.ports import Clock, HttpSend
 
-__all__ = ["GITHUB_HEADERS", "gitea_forge", "github_api", "github_forge"]
+__all__ = ["GITHUB_HEADERS", "gitea_forge", "github_api", "github_forge", "gitlab_forge"]
 
 GITHUB_HEADERS: Final = (("Accept", "application/vnd.github+json"), ("X-GitHub-Api-Version", "2022-11-28"))
 """What every version of GitHub understands, Enterprise Servers too."""
@@ -93,6 +94,34 @@ def github_forge(settings: ForgeSettings, send: HttpSend, clock: Clock) -> Githu
     # Its tokens are written to no repository: whoever writes to one may wait for a token, and not the other way round.
     app = GithubApp(http(f"app {named.id}", as_app), named, settings.project, clock.now)
     return GithubForge(http(settings.project, app.authorize, app.renew), settings, app)
+
+
+def gitlab_forge(settings: ForgeSettings, send: HttpSend, clock: Clock) -> GitlabForge:
+    """A GitLab, be it gitlab.com or one's own; nothing is asked yet.
+
+    Raises:
+        Fatal: the file with its authorities cannot be read. Refused: the repository's URL names no project.
+    """
+    if "/" not in settings.project:
+        message = f"expected a repository URL that ends in GROUP/PROJECT, found the path {settings.project!r}"
+        raise Refused(Problem(message, hint="`forge: {gitlab: {url: ...}}` names the URL that GitLab itself has"))
+
+    def authorize() -> Sequence[tuple[str, str]]:
+        # Read each time: a token that was exchanged is taken up.
+        token = settings.token.resolve().reveal() if settings.token is not None else ""
+        return [("PRIVATE-TOKEN", token)]
+
+    http = ForgeHttp(
+        send,
+        settings.url,
+        authorize,
+        name="GitLab",
+        repository=settings.project,
+        now=clock.now,
+        sleep=clock.sleep,
+        ca=_authorities(settings),
+    )
+    return GitlabForge(http, settings)
 
 
 def github_api(url: str) -> str:
