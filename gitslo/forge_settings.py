@@ -60,6 +60,7 @@ class ForgeSettings:
         assignees, reviewers, labels: what pull requests are opened with; a reviewer with a `/` is a team.
         draft: whether they are opened as drafts.
         method: None: the repository's usual one.
+        check_pull_requests: whether people's pull requests get a status that says what `gitslo check` says.
         issues: whether what needs a person and has no pull request is told as an issue.
     """
 
@@ -76,6 +77,7 @@ class ForgeSettings:
     draft: bool = False
     method: MergeMethod | None = None
     issues: bool = True
+    check_pull_requests: bool = False
 
 
 def parse_forge(field: Field | None, repository: str, branch: str, ca: Path | None) -> ForgeSettings:
@@ -119,6 +121,7 @@ def parse_forge(field: Field | None, repository: str, branch: str, ca: Path | No
         draft=given.flag_of("draft", default=False),
         method=None if method is None else MergeMethod(method.text),
         issues=given.flag_of("issues", default=True),
+        check_pull_requests=given.flag_of("check_pull_requests", default=False),
     )
 
 

@@ -162,7 +162,14 @@ def _patrol(
     access = target_access(operator.certificates, operator.identities, config.allowed)
     wake = threading.Event()
     controller = Controller(
-        Settings(config.name, operator.instance, config.allowed, operator.ceilings, _ledger_key(config)),
+        Settings(
+            config.name,
+            operator.instance,
+            config.allowed,
+            operator.ceilings,
+            _ledger_key(config),
+            check_pull_requests=config.forge.check_pull_requests,
+        ),
         repository=repository,
         forge=forge_of(config, repository, clock),
         syncers=_syncers(config),

@@ -336,7 +336,9 @@ class _View:
         return [
             self._merge(each, full=False)
             for each in found
-            if state in ("all", each.state) and query.get("source_branch", each.source) == each.source
+            if state in ("all", each.state)
+            and query.get("source_branch", each.source) == each.source
+            and query.get("target_branch", each.target) == each.target
         ]
 
     def _merge(self, merge: Merge, *, full: bool) -> dict[str, Any]:

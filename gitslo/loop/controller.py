@@ -22,6 +22,7 @@ from gitslo.loop.attempts import Attempts, Stop
 from gitslo.loop.budget import PushBudget
 from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.observe import Asked, branch_of, observe, runs_now
+from gitslo.loop.people import PeoplesPulls
 from gitslo.loop.reading import find_pass
 from gitslo.loop.sight import Sight
 from gitslo.loop.staying import (
@@ -77,6 +78,7 @@ class Settings:
         name: the repository's name in the operator's file.
         instance: this daemon's stable name.
         ledger_key: of the HMAC, or None.
+        check_pull_requests: whether people's pull requests are checked.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Settings:
     allowed: Allowed
     ceilings: Ceilings
     ledger_key: bytes | None = None
+    check_pull_requests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ class Controller:
         self._actor = Actor(
             self.sight, forge, begin=self._begin, cancel=self._cancel_attempt, commands=commands, tell=self._tell
         )
+        self._people = PeoplesPulls(self.sight, forge, self._tell) if settings.check_pull_requests else None
         self._sources = {} if sources is None else sources
         self._memory: dict[str, Memory] = {}
         self._won: dict[str, float] = {}
@@ -174,6 +178,8 @@ class Controller:
                 memory.standing, taken = self._drive(environment, memory, attempting=environment.name in attempting)
                 if taken:
                     served[environment.name] = taken
+        if self._people is not None:
+            self._people.look(self._clock.now().monotonic)
         self._first = first_of(in_turn, self._memory, served)
         known = (self._memory[environment.name].standing for environment in environments)
         standings, steps = [standing for standing in known if standing is not None], sum(served.values())

@@ -149,6 +149,12 @@ class Forge(Protocol):
     def find(self, head: str) -> tuple[PullRequest, ...]:
         """Every pull request with this head branch, newest first."""
 
+    def open_pulls(self, base: str) -> tuple[PullRequest, ...]:
+        """Every open pull request of a branch of the same repository into `base`, whoever opened it, newest first.
+
+        May rest on a look that is some seconds old; `blocked` is left empty.
+        """
+
     def ensure_pull_request(self, *, key: str, head: str, base: str, title: str, body: str) -> PullRequest:
         """Look for the open pull request of `head` and bring its title, body and key up to date, or create it."""
 

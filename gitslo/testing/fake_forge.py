@@ -152,6 +152,13 @@ class FakeForge:
             found = [self._view(pull) for pull in self.server.pulls.values() if pull.head == head]
             return tuple(sorted(found, key=lambda pull: -pull.number))
 
+    def open_pulls(self, base: str) -> tuple[PullRequest, ...]:
+        """Every open pull request into `base`, newest first."""
+        with self.server.lock:
+            found = [self._view(pull) for pull in self.server.pulls.values() if pull.base == base]
+            opened = [pull for pull in found if pull.state is PullRequestState.OPEN]
+            return tuple(sorted(opened, key=lambda pull: -pull.number))
+
     def ensure_pull_request(self, *, key: str, head: str, base: str, title: str, body: str) -> PullRequest:
         """Adopt the open pull request of `head`, or create it."""
         with self.server.lock:

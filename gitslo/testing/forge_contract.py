@@ -99,6 +99,20 @@ def nothing_is_found_before_anything_is_opened(world: ForgeWorld) -> None:
     _expect(world.forge().find(_HEAD), ())
 
 
+def open_ones_are_listed_by_their_base(world: ForgeWorld) -> None:
+    """Every open one into a branch, newest first; neither closed ones nor those into another branch."""
+    forge, first = _opened(world)
+    world.push("release", "readme", "a release")
+    numbers = []
+    for head, base in (("more", world.base), ("other", "release"), ("closed", world.base)):
+        world.push(head, "readme", head)
+        numbers.append(forge.ensure_pull_request(key=head, head=head, base=base, title=head, body="").number)
+    forge.close(numbers[2], "")
+    found = world.forge().open_pulls(world.base)
+
+    _expect([(each.number, each.head) for each in found], [(numbers[0], "more"), (first.number, _HEAD)])
+
+
 def what_was_opened_is_found(world: ForgeWorld) -> None:
     """A new pull request is open, carries what was given, and names the head's tip."""
     head = world.push(_HEAD, "image", "v2")
@@ -378,6 +392,7 @@ def a_branch_that_is_used_again_gets_a_new_one(world: ForgeWorld) -> None:
 
 FORGE_CONTRACT: tuple[Callable[[ForgeWorld], None], ...] = (
     nothing_is_found_before_anything_is_opened,
+    open_ones_are_listed_by_their_base,
     what_was_opened_is_found,
     opening_twice_is_opening_once,
     an_open_one_is_adopted_and_brought_up_to_date,

@@ -24,6 +24,7 @@ from gitslo.adapters.forges.http import ForgeHttp, segment
 from gitslo.adapters.forges.issues import LABEL as ISSUE_LABEL
 from gitslo.adapters.forges.issues import ForgeIssues, IssueWords
 from gitslo.adapters.forges.marks import marked, unmarked
+from gitslo.adapters.forges.shown import shown
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.forge_settings import ForgeSettings, MergeMethod
 from gitslo.model import CommitId, Seconds
@@ -103,6 +104,14 @@ class GiteaForge:
             Retry, Refused: as every request.
         """
         return tuple(self._view(each) for each in self._pulls.of_head(head))
+
+    def open_pulls(self, base: str) -> tuple[PullRequest, ...]:
+        """Every open one of a branch of the same repository into `base`, newest first.
+
+        Raises:
+            Retry, Refused: as every request.
+        """
+        return tuple(shown(each) for each in self._pulls.into(base))
 
     def has_status(self, status: Status) -> bool:
         """Whether it stands just so."""
@@ -416,19 +425,7 @@ class GiteaForge:
     # ----------------------------------------------------------------- views
 
     def _view(self, pull: GiteaPull) -> PullRequest:
-        state = PullRequestState.OPEN if pull.open else PullRequestState.CLOSED
-        view = PullRequest(
-            number=pull.number,
-            state=state if pull.merged is None else PullRequestState.MERGED,
-            key=pull.key,
-            head=pull.head,
-            base=pull.base,
-            head_commit=pull.head_commit,
-            title=pull.title,
-            body=pull.body,
-            url=pull.url,
-            merged=pull.merged,
-        )
+        view = shown(pull)
         if view.state is PullRequestState.OPEN:
             return replace(view, blocked=self._block(pull))
         if view.state is PullRequestState.MERGED:

@@ -96,6 +96,12 @@ class GiteaPulls:
             self._known[number] = self.numbered(number)
         return tuple(self._known[number] for number in numbers)
 
+    def into(self, base: str) -> tuple[GiteaPull, ...]:
+        """Every open pull request of a branch of this repository into `base`, newest first, as the list has them."""
+        self._refresh()
+        found = [each for each in self._known.values() if each.open and each.base == base]
+        return tuple(sorted(found, key=lambda each: each.number, reverse=True))
+
     def numbered(self, number: int) -> GiteaPull:
         """One pull request.
 

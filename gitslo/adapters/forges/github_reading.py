@@ -103,6 +103,17 @@ class GithubPulls:
         ordered = (known[number] for number in sorted(known, reverse=True))
         return tuple(self.numbered(each.number) if each.open else each for each in ordered)
 
+    def into(self, base: str) -> tuple[GithubPull, ...]:
+        """Every open pull request of a branch of this repository into `base`, newest first, as the list has them."""
+        found: list[GithubPull] = []
+        for page in range(1, PAGES + 1):
+            query: dict[str, str | int] = {"state": "open", "base": base, "per_page": PAGE, "page": page}
+            rows = items(self._http.get(f"{self._path}/pulls", query).data)
+            found += [pull for row in rows if (pull := pull_of(row)) is not None]
+            if len(rows) < PAGE:
+                break
+        return tuple(sorted(found, key=lambda each: each.number, reverse=True))
+
     def numbered(self, number: int) -> GithubPull:
         """One pull request.
 

@@ -35,6 +35,7 @@ from gitslo.adapters.forges.http import ForgeHttp, segment
 from gitslo.adapters.forges.issues import LABEL, ForgeIssues, IssueWords
 from gitslo.adapters.forges.looks import Looks
 from gitslo.adapters.forges.marks import fitted
+from gitslo.adapters.forges.shown import shown
 from gitslo.core.escape import short
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.forge_settings import ForgeSettings, MergeMethod
@@ -104,6 +105,14 @@ class GitlabForge:
         """
         found = self._pulls.of_head(head)
         return tuple(self._view(self._pulls.numbered(each.number) if each.open else each) for each in found)
+
+    def open_pulls(self, base: str) -> tuple[PullRequest, ...]:
+        """Every open one of a branch of the same repository into `base`, newest first.
+
+        Raises:
+            Retry, Refused: as every request.
+        """
+        return tuple(shown(each) for each in self._pulls.into(base))
 
     def has_status(self, status: Status) -> bool:
         """Whether it stands just so."""
@@ -343,19 +352,7 @@ class GitlabForge:
     # ----------------------------------------------------------------- views
 
     def _view(self, pull: GitlabPull) -> PullRequest:
-        state = PullRequestState.OPEN if pull.open else PullRequestState.CLOSED
-        view = PullRequest(
-            number=pull.number,
-            state=state if pull.merged is None else PullRequestState.MERGED,
-            key=pull.key,
-            head=pull.head,
-            base=pull.base,
-            head_commit=pull.head_commit,
-            title=pull.title,
-            body=pull.body,
-            url=pull.url,
-            merged=pull.merged,
-        )
+        view = shown(pull)
         if view.state is PullRequestState.OPEN:
             return replace(view, blocked=self._block(pull))
         if view.state is PullRequestState.MERGED:

@@ -104,6 +104,13 @@ class GitlabPulls:
         found = [pull for row in rows if (pull := pull_of(row)) is not None and pull.head == head]
         return tuple(sorted(found, key=lambda pull: pull.number, reverse=True))
 
+    def into(self, base: str) -> tuple[GitlabPull, ...]:
+        """Every open merge request of a branch of this project into `base`, newest first, as the list has them."""
+        query: dict[str, str | int] = {"target_branch": base, "state": "opened"}
+        rows = pages(self._http, f"{self._path}/merge_requests", query)
+        found = [pull for row in rows if (pull := pull_of(row)) is not None]
+        return tuple(sorted(found, key=lambda pull: pull.number, reverse=True))
+
     def numbered(self, number: int) -> GitlabPull:
         """One merge request, with more about its state than a list has; asking makes GitLab try out the merge.
 

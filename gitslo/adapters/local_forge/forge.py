@@ -89,6 +89,12 @@ class LocalForge:
             refs = {**refs, **self._pulls.list(sorted(bases))}
         return tuple(self._view(self._present(refs, record)) for record in records)
 
+    def open_pulls(self, base: str) -> tuple[PullRequest, ...]:
+        """Every open pull request into `base`, newest first."""
+        found = [record for record in self.pulls().found if record.base == base]
+        opened = [self._view(record) for record in found if record.state is PullRequestState.OPEN]
+        return tuple(sorted(opened, key=lambda each: -each.number))
+
     def pulls(self) -> Pulls:
         """Every pull request, for people."""
         refs = self._pulls.list()
