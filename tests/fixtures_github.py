@@ -23,6 +23,6 @@ def github_server() -> Iterator[GithubServer]:
 @pytest.fixture
 def github(github_server: GithubServer) -> Iterator[GithubServer]:
     """The fake, for one test; fails it where a request or an answer is not as GitHub describes its API."""
-    github_server.violations.clear()
+    github_server.undescribed.clear()
     yield github_server
-    assert [] == github_server.violations
+    assert [] == github_server.undescribed

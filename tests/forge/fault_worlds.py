@@ -6,14 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gitslo.adapters.forges import ForgeHttp, GiteaForge, GitlabForge
+from gitslo.adapters.forges import ForgeHttp, GiteaForge, GithubForge, GitlabForge
+from gitslo.adapters.forges.opening import github_api
 from gitslo.model import CommitId, Instant, Seconds
 from gitslo.ports import HttpAnswer
 from tests.forge.gitea_world import GiteaWorld
+from tests.forge.github_world import OWNER as GITHUB_OWNER
+from tests.forge.github_world import GithubWorld
 from tests.forge.gitlab_world import GitlabWorld
 from tests.gitea_server import BOT, OWNER
 
-__all__ = ["GiteaFaults", "GitlabFaults"]
+__all__ = ["GiteaFaults", "GithubFaults", "GitlabFaults"]
 
 
 class GiteaFaults(GiteaWorld):
@@ -75,6 +78,52 @@ class GiteaFaults(GiteaWorld):
     def commits(self) -> int:
         path = "/commits?sha=main&limit=50&stat=false&files=false&verification=false"
         return len(self.api(OWNER, "GET", path).data)
+
+
+class GithubFaults(GithubWorld):
+    """A repository on the fake GitHub."""
+
+    @property
+    def address(self) -> str:
+        return self.server.url
+
+    def client(
+        self, base: str, send: Callable[..., HttpAnswer], now: Callable[[], Instant], sleep: Callable[[Seconds], None]
+    ) -> GithubForge:
+        return super().client(github_api(base), send, now, sleep)
+
+    def wait(self, seconds: Seconds) -> None:
+        """It works everything off at the next look."""
+
+    def wish(self, **settings: Any) -> None:
+        self.settings = replace(self.settings, **settings)
+
+    def open_pulls(self, head: str) -> Sequence[int]:
+        threads = self.made.threads.values()
+        return [each.number for each in threads if each.open and each.pull is not None and each.pull.head == head]
+
+    def is_open(self, number: int) -> bool:
+        return self.thread(number).open
+
+    def set_open(self, number: int, *, wanted: bool) -> None:
+        state = "open" if wanted else "closed"
+        assert self.api(GITHUB_OWNER, "PATCH", f"/pulls/{number}", {"state": state}).status == 200
+
+    def comments_with(self, number: int, text: str) -> int:
+        return sum(text in each.body for each in self.thread(number).comments)
+
+    def statuses_of(self, commit: CommitId, context: str) -> int:
+        return sum(row.context == context for row in self.made.statuses.get(commit, ()))
+
+    def times_titled(self, number: int, text: str) -> int:
+        return sum(each.kind == "renamed" and text in each.title for each in self.thread(number).events)
+
+    def reviewers(self, number: int) -> Sequence[str]:
+        pull = self.thread(number).pull
+        return [] if pull is None else [each.login for each in pull.reviewers]
+
+    def commits(self) -> int:
+        return len(self.made.git.log("main"))
 
 
 class GitlabFaults(GitlabWorld):

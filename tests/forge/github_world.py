@@ -75,7 +75,7 @@ class GithubWorld:
                 return Reply(error.code, json.loads(error.read() or b"null"))
 
     def forge(self) -> GithubForge:
-        return self.client(github_api(self.server.url), self.send, self.clock.now, self.pause)
+        return GithubWorld.client(self, github_api(self.server.url), self.send, self.clock.now, self.pause)
 
     def client(self, base: str, send: Any, now: Any, sleep: Any) -> GithubForge:
         """A client that remembers nothing, and asks at another address."""

@@ -8,7 +8,7 @@ import pytest
 
 from gitslo.ports import Forge, PullRequest, Status, StatusState
 from tests.forge.fault_proxy import RETRY_AFTER, Fault, FaultProxy, Side
-from tests.forge.fault_worlds import GiteaFaults, GitlabFaults
+from tests.forge.fault_worlds import GiteaFaults, GithubFaults, GitlabFaults
 from tests.forge.faults import Wire, carried_out
 
 HEAD = "gitslo/shop/dev/promote"
@@ -17,11 +17,13 @@ DEAR = [(Fault.ERROR, Side.BEFORE), (Fault.CUT, Side.AFTER), (Fault.TORN, Side.A
 """For effects that cost the forge a push."""
 
 
-@pytest.fixture(scope="module", params=["gitea", "gitlab"])
+@pytest.fixture(scope="module", params=["gitea", "github", "gitlab"])
 def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
     """One repository behind one proxy, with an open pull request."""
     if request.param == "gitea":
-        world: GiteaFaults | GitlabFaults = GiteaFaults(request.getfixturevalue("gitea"))
+        world: GiteaFaults | GithubFaults | GitlabFaults = GiteaFaults(request.getfixturevalue("gitea"))
+    elif request.param == "github":
+        world = GithubFaults(request.getfixturevalue("github_server"))
     else:
         world = GitlabFaults(request.getfixturevalue("gitlab_server"))
     with FaultProxy(world.address) as proxy:
@@ -29,7 +31,7 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
         world.push(HEAD, "image", "v2")
         _open(made.forge())
         yield made
-    if isinstance(world, GitlabFaults):
+    if not isinstance(world, GiteaFaults):
         assert [] == world.server.undescribed
 
 

@@ -566,9 +566,9 @@ def test_the_fake_takes_nothing_that_github_does_not_describe(
 ) -> None:
     """Another path, parameter, field or value than the published description has fails the test that sent it."""
     world = GithubWorld(github_server)
-    github_server.violations.clear()
+    github_server.undescribed.clear()
     status = world.api(OWNER, method, path, body).status
-    found = " ".join(github_server.violations)
-    github_server.violations.clear()
+    found = " ".join(github_server.undescribed)
+    github_server.undescribed.clear()
 
     assert (500, True) == (status, said in found)

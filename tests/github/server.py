@@ -1,7 +1,7 @@
 """A fake GitHub on loopback, for tests: real HTTP before real Git repositories, held against the published description.
 
 Called through the fixture `github` of `tests.fixtures_github`. Must stay true: every request that arrives and every
-answer that leaves is held against the description of `@octokit/openapi`; what it does not know stands in `violations`,
+answer that leaves is held against the description of `@octokit/openapi`; what it does not know stands in `undescribed`,
 and is answered with an error. What the description leaves open (words of refusals, when an answer is 304, how tokens
 live and limits are told) follows GitHub's documentation, and no more is proven by it.
 """
@@ -108,7 +108,7 @@ class GithubServer:
         self._lock = threading.RLock()
         self.tokens: dict[str, Token] = {}
         self.apps: dict[int, App] = {}
-        self.violations: list[str] = []
+        self.undescribed: list[str] = []
         self.journal: list[Seen] = []
         self.spent = 0
         self._limits: list[Limit] = []
@@ -181,7 +181,7 @@ class GithubServer:
             try:
                 status, said, content = self._answered(method, target, headers, body, seen)
             except Undescribed as error:
-                self.violations.append(str(error))
+                self.undescribed.append(str(error))
                 status, said, content = 500, {}, json.dumps({"message": f"undescribed: {error}"}).encode()
             seen.status = status
             return status, {"Content-Type": "application/json; charset=utf-8", **said}, content

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -191,13 +191,16 @@ class Service:
     def get_pulls(self, asked: Asked) -> Json:
         repository = self._repository(asked)
         self._look(repository)
-        state, head = asked.query.get("state", "open"), asked.query.get("head", "")
+        state, head, base = (
+            asked.query.get(name, usual) for name, usual in (("state", "open"), ("head", ""), ("base", ""))
+        )
         found = [
             thread
             for thread in repository.threads.values()
             if thread.pull is not None
             and (state == "all" or thread.open == (state == "open"))
             and head in ("", f"{thread.pull.head_repository.owner.login}:{thread.pull.head}")
+            and base in ("", thread.pull.base)
         ]
         found.sort(key=lambda thread: thread.number, reverse=True)
         page = self._paged(asked, found)
@@ -419,7 +422,7 @@ class Service:
     def _changed(self, thread: Thread, who: Account, body: Mapping[str, Any]) -> None:
         if "title" in body and body["title"] != thread.title:
             thread.title = body["title"]
-            thread.events.append(self._event("renamed", who))
+            thread.events.append(replace(self._event("renamed", who), title=thread.title))
         thread.body = body.get("body", thread.body)
         thread.updated = self.now()
         wanted = body.get("state", "open" if thread.open else "closed")
@@ -438,19 +441,23 @@ class Service:
 
     def _look(self, repository: Repository, deleter: Account | None = None) -> None:
         """What Git has become shows at the pull requests."""
+        refs: dict[Repository, dict[str, Any]] = {}
         for thread in repository.threads.values():
             pull = thread.pull
-            if pull is None:
+            if pull is None or any(each.kind == "head_ref_deleted" for each in thread.events):
                 continue
-            tip = pull.head_repository.git.tip(pull.head)
-            who = deleter or repository.owner
-            if tip is None and not any(each.kind == "head_ref_deleted" for each in thread.events):
+            for home in (repository, pull.head_repository):
+                if home not in refs:
+                    refs[home] = dict(home.git.refs())
+            tip = refs[pull.head_repository].get(f"refs/heads/{pull.head}")
+            if tip is None:
+                who = deleter or repository.owner
                 if thread.open:
                     self._closed(thread, who)
                 thread.events.append(self._event("head_ref_deleted", who))
-            elif tip is not None and thread.open:
+            elif thread.open:
                 pull.head_sha = tip
-                pull.base_sha = repository.git.tip(pull.base) or pull.base_sha
+                pull.base_sha = refs[repository].get(f"refs/heads/{pull.base}", pull.base_sha)
 
     def _whole(self, repository: Repository, thread: Thread, pull: Pull) -> Json:
         if not thread.open:

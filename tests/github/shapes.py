@@ -349,7 +349,9 @@ class Shapes:
 
     def event(self, repository: Repository, event: Event) -> Json:
         url = f"{self._api}/repos/{repository.full_name}"
+        more = {"rename": {"from": "", "to": event.title}} if event.title else {}
         return {
+            **more,
             "id": event.id,
             "node_id": node("E", event.id),
             "url": f"{url}/issues/events/{event.id}",

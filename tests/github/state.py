@@ -34,11 +34,14 @@ class Comment:
 
 @dataclass(frozen=True)
 class Event:
+    """`title`: the new one, where it is `renamed`."""
+
     id: int
     kind: str
     actor: Account
     created: str
     commit: str | None = None
+    title: str = ""
 
 
 @dataclass
