@@ -14,10 +14,10 @@ SYSTEM_PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3; d
 # A stamp per content of what is installed: a change there installs again, nothing else does.
 STAMP := $(VENV)/stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test lint bench bench-crash bench-load bench-verdict components clean lock docs
+.PHONY: help setup demo test lint bench bench-crash bench-load bench-verdict bench-webhooks components clean lock docs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## create .venv from the pinned requirements (the others do this themselves)
 
@@ -45,7 +45,7 @@ lint: $(STAMP) ## format, lint, types, layers, links and paths in files
 	@$(BIN)/python -m tests.project.files
 
 bench: $(STAMP) ## figures of cost, beside the same work done by bare tools
-	@for file in $(filter-out bench/crash.py,$(wildcard bench/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
+	@for file in $(filter-out bench/crash.py bench/webhooks.py,$(wildcard bench/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
 
 bench-crash: $(STAMP) components ## kills, pauses and races, and what came of them; GITSLO_CRASH_RUNS=N for more
 	@$(BIN)/python bench/crash.py
@@ -56,6 +56,9 @@ bench-load: $(STAMP) ## gitslo load beside other load tools and beside the truth
 
 bench-verdict: $(STAMP) ## how often verdicts are wrong, beside other rules; writes docs/explanation/verdict-figures.md
 	@$(BIN)/python -m bench.verdict
+
+bench-webhooks: $(STAMP) ## a storm of webhooks at a real daemon: answers, polls, memory
+	@$(BIN)/python bench/webhooks.py
 
 components: $(STAMP) ## the real servers that tests use: say what is missing, or how to get it
 	@$(BIN)/python tests/components.py

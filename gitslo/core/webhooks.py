@@ -79,13 +79,14 @@ def fault(sender: Sender, secret: str, headers: Mapping[str, str], body: bytes) 
     return "the token is another one" if habit.plain else "the signature is not one of this body with this secret"
 
 
-def keys(sender: Sender, headers: Mapping[str, str], body: bytes) -> tuple[str, ...]:
-    """What a delivery is known by when it comes again: its content, and the forge's id of it where there is one.
+def keys(repository: str, sender: Sender, headers: Mapping[str, str], body: bytes) -> tuple[bytes, ...]:
+    """What a delivery is known by when it comes again, 16 bytes each: its content, and the forge's id where it has one.
 
     The content, because ids are not signed: who repeats what was overheard can change them.
     """
-    named = (headers[name] for name in _HABITS[sender].deliveries if headers.get(name))
-    return (f"body {hashlib.sha256(body).hexdigest()}", *(f"id {_hash(_bytes(name)).hex()}" for name in named))
+    named = (_bytes(headers[name]) for name in _HABITS[sender].deliveries if headers.get(name))
+    about = f"{repository}\n".encode()
+    return (_hash(about + b"body\n" + body)[:16], *(_hash(about + b"id\n" + name)[:16] for name in named))
 
 
 def _signature(secret: str, body: bytes) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from gitslo.core.webhooks import Sender, fault, keys
@@ -22,8 +22,8 @@ __all__ = ["Endpoint", "Webhooks"]
 
 WINDOW: Final = 600.0
 """Seconds in which the same delivery counts once."""
-REMEMBERED: Final = 4096
-"""Keys of deliveries that are remembered per repository; each delivery has two."""
+REMEMBERED: Final = 32_768
+"""Keys of deliveries that are remembered, of all repositories together; each delivery has two. They take some 6 MB."""
 TELL_EVERY: Final = 60.0
 """Seconds between two events about deliveries of one repository that were not believed."""
 
@@ -43,7 +43,6 @@ class Endpoint:
     every: Seconds
     look: Callable[[], None]
     looked_at: float | None = None
-    seen: OrderedDict[str, float] = field(default_factory=OrderedDict)
     refused: int = 0
     told_at: float | None = None
 
@@ -54,6 +53,7 @@ class Webhooks:
     def __init__(self, endpoints: Mapping[str, Endpoint], clock: Clock, observers: Sequence[Observer]) -> None:
         """Args: endpoints: by the repository's name."""
         self._endpoints = endpoints
+        self._seen: OrderedDict[bytes, float] = OrderedDict()
         self._clock = clock
         self._observers = observers
 
@@ -72,7 +72,7 @@ class Webhooks:
         if wrong:
             self._refuse(repository, endpoint, wrong, now)
             return _reply(401, wrong)
-        if self._repeated(endpoint, keys(endpoint.sender, headers, body), now):
+        if self._repeated(keys(repository, endpoint.sender, headers, body), now):
             return _reply(200, "this delivery was taken already")
         if endpoint.looked_at is not None and now - endpoint.looked_at < endpoint.every:
             return _reply(202, "taken; the repository has just been looked at, and is again at its next poll")
@@ -82,9 +82,8 @@ class Webhooks:
         tell_all(self._observers, Event("webhook.looked", "", f"{repository}: a delivery asks for a look", fields))
         return _reply(202, "taken; the repository is looked at now")
 
-    @staticmethod
-    def _repeated(endpoint: Endpoint, found: tuple[str, ...], now: float) -> bool:
-        seen = endpoint.seen
+    def _repeated(self, found: tuple[bytes, ...], now: float) -> bool:
+        seen = self._seen
         while seen and now - next(iter(seen.values())) > WINDOW:
             seen.popitem(last=False)
         if any(key in seen for key in found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import partial
 from itertools import count
 
 import pytest
@@ -129,15 +130,32 @@ def test_repositories_do_not_share_a_look(desk) -> None:
     assert len(Sender) == desk.looks
 
 
-def test_what_is_remembered_is_bounded(desk) -> None:
-    """Ever other deliveries push out the oldest ones; those that were not believed are not remembered at all."""
-    endpoint = desk.webhooks._endpoints["github"]
-    for number in range(REMEMBERED):
+def test_what_is_remembered_is_bounded(desk, clock) -> None:
+    """Ever other deliveries push out the oldest ones, of which a repetition is then no more than a look."""
+    statuses = []
+    for number in (*range(REMEMBERED // 2 + 1), 1, 0):
         body = b"%d" % number
-        desk.receive(Sender.GITHUB, signed(Sender.GITHUB, body, str(number)), body)
-        desk.receive(Sender.GITHUB, signed(Sender.GITHUB, body, secret="x"), body)
+        statuses.append(desk.receive(Sender.GITLAB, signed(Sender.GITLAB, body, str(number)), body))
 
-    assert REMEMBERED == len(endpoint.seen)
+    assert [202, 200, 202] == statuses[-3:]
+    assert {202} == set(statuses[:-2])
+
+
+def test_what_was_not_believed_is_not_remembered(desk) -> None:
+    """Strangers push nothing out, and cannot have a delivery counted before it comes."""
+    desk.receive(Sender.GITHUB, signed(Sender.GITHUB, BODY, "one", secret="another"), BODY)
+
+    assert 202 == desk.receive(Sender.GITHUB, signed(Sender.GITHUB, BODY, "one"), BODY)
+
+
+def test_the_same_delivery_for_another_repository_is_another_one(clock) -> None:
+    """Two repositories may have one secret, and a forge one id for both."""
+    looks: list[str] = []
+    endpoints = {name: Endpoint(Sender.GITLAB, lambda: SECRET, EVERY, partial(looks.append, name)) for name in "ab"}
+    webhooks = Webhooks(endpoints, clock, [])
+    headers = {name.lower(): value for name, value in signed(Sender.GITLAB, BODY, "one").items()}
+
+    assert ([202, 202], ["a", "b"]) == ([webhooks.receive(name, headers, BODY).status for name in "ab"], looks)
 
 
 def test_a_new_secret_is_taken_up(desk) -> None:
