@@ -377,7 +377,7 @@ _WHY: Final = {
     "locked_paths": "somebody has locked files that it changes",
     "merge_request_blocked": "another merge request blocks it",
     "merge_time": "it is not to be merged before a time that somebody has set",
-    "need_rebase": "{base} has moved on, and the project merges only what is on top of it: somebody has to rebase it",
+    "need_rebase": "{base} has moved on, and the project merges only on top: somebody has to rebase and merge it",
     "not_approved": "it lacks approvals",
     "not_open": "it is not open",
     "policies_denied": "a security policy does not let it be merged",
