@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from gitslo.certificates import certificate_fault
+from gitslo.commit_settings import CommitSigning, parse_signing
 from gitslo.core.document import Document, Field
 from gitslo.core.gitnames import PLAIN_HTTP, in_clear, parse_author, parse_branch, parse_git_url, parse_namespace
 from gitslo.core.nearest import nearest
@@ -103,6 +104,7 @@ class RepositoryConfig:
         forge: where pull requests live.
         process: None where no process syncer serves it.
         ca: a PEM file with the authorities that may have signed the server's certificate; None: the system's.
+        signing: None: commits are not signed.
     """
 
     name: str
@@ -118,6 +120,7 @@ class RepositoryConfig:
     process: ProcessConfig | None
     allowed: Allowed
     ca: Path | None = None
+    signing: CommitSigning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +270,7 @@ def _repository(field: Field) -> RepositoryConfig:
         process=_process(field.get("process")),
         allowed=_allowed(field.get("allow")),
         ca=ca,
+        signing=parse_signing(field.get("commit"), author),
     )
 
 

@@ -23,6 +23,7 @@ from gitslo.loop.sight import Sight
 from gitslo.model import Seconds
 from gitslo.ports import Event, Observer, Repository, Syncer, tell_all
 from gitslo.wiring_forge import entry_point, forge_of
+from gitslo.wiring_git import signer_of
 from gitslo.wiring_run import SystemClock, load_engine, metric_sources, readiness_probe, target_access
 from gitslo.wiring_serve import GIT_PATIENCE, api_of, gate_of, webhooks_of
 
@@ -82,6 +83,7 @@ def open_repository(config: RepositoryConfig, cache: Path | None = None, timeout
         plain_http=credentials is not None and credentials.plain_http,
         ca=config.ca,
         author=(config.author_name, config.author_email),
+        sign=signs.sign if (signs := signer_of(config)) is not None else None,
         timeout=timeout,
     )
 
@@ -159,6 +161,8 @@ def _patrol(
     operator: Operator, config: RepositoryConfig, clock: SystemClock, observers: tuple[Observer, ...], places: Places
 ) -> Patrol:
     repository = open_repository(config)
+    if (signs := signer_of(config)) is not None:
+        signs.check()  # a key that cannot sign is said now, and not when the first change is ready
     access = target_access(operator.certificates, operator.identities, config.allowed)
     wake = threading.Event()
     controller = Controller(
@@ -219,6 +223,7 @@ def secrets_of(operator: Operator) -> tuple[str, ...]:
     """The values of every secret that the operator's file refers to, to be masked wherever text goes out."""
     references = [c.credentials.password for c in operator.repositories if c.credentials is not None]
     references += [c.ledger_key for c in operator.repositories if c.ledger_key is not None]
+    references += [c.signing.key for c in operator.repositories if c.signing is not None]
     references += [c.forge.token for c in operator.repositories if c.forge.token is not None]
     references += [c.forge.app.private_key for c in operator.repositories if c.forge.app is not None]
     references += [identity.secret for identity in operator.identities.values()]

@@ -227,8 +227,11 @@ class Actor:
     def _push(self, o: Observation, step: PushChange) -> None:
         change = step.change
         commit = self._build(o, change)
-        if commit != change.commit:  # another version of gitslo wrote the intent: write it again as we build it
-            again = replace(o.ledger.state, change=replace(change, commit=commit, replaces=o.proposal.tip))
+        if commit != change.commit:
+            # Another version, or one with another signing key, wrote the intent: write it again as we build it. That
+            # other may be pushing it this moment: then it is ours, too.
+            ours = o.proposal.tip or change.commit
+            again = replace(o.ledger.state, change=replace(change, commit=commit, replaces=ours))
             state = replace(again, entry=again.entry + 1, why="propose again")
             self._append(o, state, f"change {change.id} is built again", "propose again", claim=False)
             return

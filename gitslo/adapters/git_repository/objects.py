@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 
@@ -83,16 +83,31 @@ def tree_object(rows: Iterable[TreeRow]) -> GitObject:
 
 
 def commit_object(
-    tree: ObjectId, parents: Sequence[CommitId], author: tuple[str, str], wall: int, message: str
+    tree: ObjectId,
+    parents: Sequence[CommitId],
+    author: tuple[str, str],
+    wall: int,
+    message: str,
+    sign: Callable[[bytes, int], str] | None = None,
 ) -> GitObject:
     """A commit whose author and committer are the same, at `wall` seconds since the epoch, UTC.
+
+    Args:
+        tree, parents, author, wall, message: what is in it.
+        sign: (the commit without its signature, `wall`) -> the signature, which becomes the last header.
 
     Raises:
         UnicodeEncodeError: the message is no Unicode text.
     """
     who = f"{author[0]} <{author[1]}> {wall} +0000"
     head = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
-    return made("commit", ("\n".join(head) + "\n\n" + message.rstrip("\n") + "\n").encode())
+    body = f"\n\n{message.rstrip(chr(10))}\n".encode()
+    unsigned = "\n".join(head).encode()
+    if sign is None:
+        return made("commit", unsigned + body)
+    # a header of many lines: each after the first begins with a blank (signature-format of Git's documentation)
+    signature = sign(unsigned + body, wall).replace("\n", "\n ")
+    return made("commit", unsigned + f"\ngpgsig {signature}".encode() + body)
 
 
 def pack(objects: Sequence[GitObject]) -> bytes:

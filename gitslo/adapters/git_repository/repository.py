@@ -45,6 +45,7 @@ class GitRepository(BatchReads):
         plain_http: the password may go over plain http:// to another machine.
         ca: a PEM file with the authorities that may have signed an https:// server's certificate; None: the system's.
         author: name and e-mail address of every commit made here.
+        sign: signs every commit made here, entries of ledgers too; None: none is signed.
         timeout: seconds for one exchange with the remote or one local process; a fetch may take twenty times as long,
             as long as it does not stall.
 
@@ -65,12 +66,14 @@ class GitRepository(BatchReads):
         plain_http: bool = False,
         ca: Path | None = None,
         author: tuple[str, str],
+        sign: Callable[[bytes, int], str] | None = None,
         timeout: float = 30.0,
     ) -> None:
         self._remote = grammar.remote(url)
         self._branch_ref = grammar.branch_ref(branch)
         self._ledger_prefix = grammar.ref_prefix(ledger_prefix)
         self._author = grammar.identity(author)
+        self._sign = sign
         grammar.signing_in(self._remote, username, password=password is not None, plain_http=plain_http)
         folders = Folders(cache)
         self._git = GitProcesses(
@@ -330,7 +333,7 @@ class GitRepository(BatchReads):
         def built() -> CommitId:
             self._upstream.known_commits(parents)
             tree, new = tree_of()
-            made = commit_object(tree, parents, self._author, int(wall), message)
+            made = commit_object(tree, parents, self._author, int(wall), message, self._sign)
             store(self._git, [*new, made])
             return CommitId(made.id)
 
