@@ -6,7 +6,7 @@ import pytest
 
 from gitslo.config import parse_operator
 from gitslo.errors import Refused
-from gitslo.forge_settings import ForgeSettings, MergeMethod
+from gitslo.forge_settings import AppSettings, ForgeSettings, MergeMethod
 from gitslo.secret import SecretRef
 from tests.authority import Authority
 
@@ -19,6 +19,7 @@ repositories:
     forge: {forge}
 """
 TOKEN = "{env: FORGE_TOKEN}"
+APP = "{id: 7, private_key: {env: APP_KEY}}"
 
 
 def parsed(forge: str, url: str = "https://git.example.com/acme/shop-env.git") -> ForgeSettings:
@@ -53,6 +54,30 @@ def test_everything_that_is_said_of_a_forge_is_understood(tmp_path: Path) -> Non
         draft=True,
         method=MergeMethod.SQUASH,
     ) == parsed(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "app"),
+    [
+        ("{id: 1234567, private_key: {file: /run/app.pem}}", AppSettings("1234567", SecretRef(file="/run/app.pem"))),
+        (
+            "{id: Iv23liABC, private_key: {env: APP_KEY}, installation: 42}",
+            AppSettings("Iv23liABC", SecretRef(env="APP_KEY"), 42),
+        ),
+    ],
+)
+def test_on_github_an_app_takes_the_place_of_a_token(given: str, app: AppSettings) -> None:
+    """By its number or its client id; the rest is as on every forge."""
+    found = parsed(f"{{github: {{app: {given}, draft: true}}}}", "https://github.com/acme/shop-env.git")
+
+    assert ("github", "https://github.com", "acme/shop-env", None, app, True) == (
+        found.kind,
+        found.url,
+        found.project,
+        found.token,
+        found.app,
+        found.draft,
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,6 +121,13 @@ def test_where_the_forge_is_follows_from_the_repository(url: str, forge: str, ex
         (f"{{gitea: {{token: {TOKEN}, ca: /etc/hostname}}}}", "http://127.0.0.1:1/a/b", "only an https:// forge"),
         (f"{{gitea: {{url: 'https://u:p@x/', token: {TOKEN}}}}}", "https://git.example.com/a/b", "no user name"),
         (f"{{gitea: {{token: {TOKEN}}}, forgejo: {{token: {TOKEN}}}}}", "https://git.example.com/a/b", "forge"),
+        ("{github: {}}", "https://github.com/a/b", "/forge/github: expected either a `token` or an `app`"),
+        (f"{{github: {{token: {TOKEN}, app: {APP}}}}}", "https://github.com/a/b", "expected either a `token` or an"),
+        ("{github: {app: {id: 7}}}", "https://github.com/a/b", "private_key"),
+        ("{github: {app: {id: 0, private_key: {env: K}}}}", "https://github.com/a/b", "/forge/github/app/id"),
+        ("{github: {app: {id: 7, private_key: hunter2}}}", "https://github.com/a/b", "/forge/github/app/private_key"),
+        (f"{{gitea: {{app: {APP}}}}}", "https://git.example.com/a/b", "app"),
+        ("github", "https://github.com/a/b", "found `github` (it needs a token: `forge: {github: {token: "),
         ("gitea", "https://git.example.com/a/b", "found `gitea` (it needs a token: `forge: {gitea: {token: "),
     ],
 )
