@@ -24,7 +24,16 @@ from gitslo.ports import Event
 __all__ = ["LogForm", "LogObserver", "level_of"]
 
 _WARNINGS = frozenset(
-    {"poll.failed", "environment.refused", "hold.set", "run.cut_off", "error.retry", "error.refused", "change.rejected"}
+    {
+        "poll.failed",
+        "environment.refused",
+        "hold.set",
+        "run.cut_off",
+        "error.retry",
+        "error.refused",
+        "change.rejected",
+        "webhook.refused",
+    }  # fmt: skip
 )
 _FIRST = ("time", "level", "event", "environment", "message")
 

@@ -1,6 +1,7 @@
 """Writes the generated pages of `docs/reference/`: `make docs`. A test compares them with what is there.
 
-`cli.md` is the help of every command; `files.md` is the schemas of the three files as tables.
+`cli.md` is the help of every command; `files.md` is the schemas of the three files as tables, and `api.md` that of what
+the daemon answers.
 """
 
 from __future__ import annotations
@@ -28,6 +29,14 @@ FILES = (
 """(schema, file, what it is)."""
 
 
+API = (
+    ("verdict", "GET /api/v1/verdict", "`repository`, `environment`; `commit`: an id or at least 7 digits of it"),
+    ("environments", "GET /api/v1/environments", "all optional: `repository`; `limit`, 500 unless said; `after`"),
+    ("error", "Errors", ""),
+)
+"""(definition in the schema, heading, parameters)."""
+
+
 def helps(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
     """(words, help text) of a command; of its subcommands where it is a group."""
     if isinstance(command, click.Group):
@@ -41,9 +50,9 @@ def helps(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple
 
 
 CLI_INTRODUCTION = """\
-Exit codes of every command: 2 for a mistake in the arguments or in an input, said in one line per mistake. `test` and
-`judge` tell the verdict: pass 0, fail 1, inconclusive 3, error 4. Colour appears on a terminal only, and never where
-`NO_COLOR` is set.
+Exit codes of every command: 2 for a mistake in the arguments or in an input, said in one line per mistake. `test`,
+`judge` and `verdict` tell the verdict: pass 0, fail 1, inconclusive 3, error 4. Colour appears on a terminal only, and
+never where `NO_COLOR` is set.
 """
 
 FILES_INTRODUCTION = """\
@@ -51,6 +60,38 @@ Each starts with `schema: gitslo/v1`. A field that is not listed here is refused
 Durations are `250ms`, `30s`, `2m`, `6h`; rates `200/s`; shares `1%`; sizes `5GiB`. The schemas lie in
 [`schemas/`](../../schemas), for editors. `gitslo check` says what is wrong, with file, line and column.
 """
+
+
+API_INTRODUCTION = """\
+What `gitslo serve` answers to other programs, at `serve: {listen: ...}` of the operator's file. How to use it:
+[Ask for a verdict](../how-to/ask-for-a-verdict.md). The schema is [`schemas/api.json`](../../schemas/api.json).
+
+* Reading only: `GET` and `HEAD`; anything else is 405. Nothing that is asked has an effect.
+* With `serve: {token: ...}` every request below `/api/` needs `Authorization: Bearer TOKEN`; without it whoever reaches
+  the address may ask, as for `/metrics`.
+* Answers are JSON, never cached (`Cache-Control: no-store`). New fields may be added; those that are here keep their
+  meaning. Times are UTC, to the second.
+* What the loop knows is told, as its last poll left it (`looked_at`). A repository that could not be looked at for
+  three intervals and a minute is 503 `not_ready`.
+* `GET /api/v1/report`, with `repository`, `environment` and `run`, is the report of a run as Markdown.
+"""
+
+
+def api_page(schemas: Path) -> str:
+    """`api.md`."""
+    document = json.loads((schemas / "api.json").read_text(encoding="utf-8"))
+    parts = ["# The API\n", NOTICE, API_INTRODUCTION]
+    for name, heading, parameters in API:
+        node = document["$defs"][name]
+        parts.append(f"## {heading}\n")
+        parts.append(f"Parameters: {parameters}.\n" if parameters else f"{node['description']}\n")
+        parts.append("| field | value | meaning |\n|---|---|---|")
+        parts += [
+            f"| {field} | {value} | {meaning.removesuffix(' Required.')} |"
+            for field, value, meaning in rows(document, node)
+        ]
+        parts.append("")
+    return "\n".join(parts)
 
 
 def cli_page() -> str:
@@ -181,7 +222,12 @@ def _cell(text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated page."""
-    return {REFERENCE / "cli.md": cli_page(), REFERENCE / "files.md": files_page(ROOT / "schemas")}
+    schemas = ROOT / "schemas"
+    return {
+        REFERENCE / "api.md": api_page(schemas),
+        REFERENCE / "cli.md": cli_page(),
+        REFERENCE / "files.md": files_page(schemas),
+    }
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import re
 from tests.project.source import PACKAGE, ROOT, modules, parsed
 
 PAGE = ROOT / "docs" / "reference" / "events.md"
-FAMILIES = {"clone", "poll", "environment", "run", "change", "hold", "push", "error", "log", "sync"}
+FAMILIES = {"clone", "poll", "environment", "run", "change", "hold", "push", "error", "log", "sync", "webhook"}
 TELLERS = ("loop", "observers", "syncer")
 
 
