@@ -33,7 +33,7 @@ _WARNINGS = frozenset(
         "error.refused",
         "change.rejected",
         "webhook.refused",
-    }  # fmt: skip
+    }
 )
 _FIRST = ("time", "level", "event", "environment", "message")
 
