@@ -70,6 +70,7 @@ class Merge:
     merge_commit: str | None = None
     squash_commit: str | None = None
     queued: Mapping[str, Any] | None = None
+    squash: bool = False
     hold: str = ""
     tried: tuple[str, str] | None = None
 
@@ -184,6 +185,7 @@ class Project:
                 message = f"Another open merge request already exists for this source branch: !{other.iid}"
                 raise Problem(409, [message])
         merge = Merge(len(self.merges) + 1, user, source, target, "", "", moment(), self.id, head=branches[source])
+        merge.squash = self.settings["squash_option"] in ("always", "default_on")
         self._set(merge, user, {**wanted, "target_branch": target})
         self.merges[merge.iid] = merge
         return merge
@@ -216,6 +218,7 @@ class Project:
             self._note(merge, user, f"changed title from **{merge.title}** to **{title}**", system=True)
         merge.title = title
         merge.target = wanted.get("target_branch", merge.target)
+        merge.squash = wanted.get("squash", merge.squash)
         if "description" in wanted:
             merge.description = self._obeyed(merge, user, wanted["description"] or "")
         if "labels" in wanted:
@@ -293,19 +296,20 @@ class Project:
         option = self.settings["squash_option"]
         if wanted.get("squash") and option == "never":
             raise Problem(422, "Squashing is not allowed in this project")
+        merge.squash = merge.squash or bool(wanted.get("squash"))
         if wanted.get("auto_merge") and self.settings["merge_trains_enabled"]:
             merge.queued = {**wanted, "who": user}
             return
-        self._carry_out(user, merge, wanted, squash=bool(wanted.get("squash")) or option == "always")
+        self._carry_out(user, merge, wanted)
 
     def train_arrives(self) -> None:
         """Those that wait in the merge train are merged."""
         for merge in self.merges.values():
             if merge.queued is not None:
                 user, wanted, merge.queued = merge.queued["who"], merge.queued, None
-                self._carry_out(user, merge, wanted, squash=bool(wanted.get("squash")))
+                self._carry_out(user, merge, wanted)
 
-    def _carry_out(self, user: User, merge: Merge, wanted: Mapping[str, Any], *, squash: bool) -> None:
+    def _carry_out(self, user: User, merge: Merge, wanted: Mapping[str, Any]) -> None:
         base, head = self.branches()[merge.target], merge.head
         tree = self._tree(base, head)
         assert tree is not None
@@ -316,6 +320,7 @@ class Project:
             head = merge.head = self._commit(tree, self.git("log", "-1", "--format=%B", head), base)
             start = base
         alone = self.git("rev-list", "--count", f"{start}..{head}") == "1"
+        squash = self.settings["squash_option"] == "always" or merge.squash
         if squash and not (alone and self.git("log", "-1", "--format=%B", head).strip() == squashed.strip()):
             head = merge.squash_commit = self._commit(f"{head}^{{tree}}", squashed, start)
         if self.settings["merge_method"] != "ff":

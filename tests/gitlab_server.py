@@ -36,6 +36,7 @@ BOT = "gitslo-bot"
 DESCRIPTION = Path(__file__).parent / "forge" / "gitlab_api.json"
 LIMIT = 100
 VERSION = "18.5.0"
+STARTED = "2026-01-05T10:00:00.000Z"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class GitlabServer:
         }
         self.tokens = {f"glpat-{name}": user for name, user in self.users.items()}
         self.projects: dict[str, Project] = {}
+        self.scopes, self.expires = ["api"], None
         self.undescribed: list[str] = []
         self.root = root
         self.lock = threading.RLock()
@@ -176,6 +178,9 @@ class GitlabServer:
     def _general(self, parts: list[str], query: Mapping[str, str], user: User) -> object:
         if parts == ["user"]:
             return {**self.basic(user), "email": f"{user.name}@example.invalid", "bot": user.name == BOT}
+        if parts == ["personal_access_tokens", "self"]:
+            shown = {"id": user.id, "name": "gitslo", "revoked": False, "active": True, "user_id": user.id}
+            return {**shown, "created_at": STARTED, "scopes": self.scopes, "expires_at": self.expires}
         if parts == ["users"]:
             return [self.basic(each) for each in self.users.values() if each.name == query.get("username", each.name)]
         return {"version": VERSION, "revision": "0123456789a", "enterprise": False}
@@ -376,7 +381,7 @@ class _View:
             "sha": merge.head,
             "merge_commit_sha": merge.merge_commit,
             "squash_commit_sha": merge.squash_commit,
-            "squash": False,
+            "squash": merge.squash,
             "has_conflicts": standing == "conflict",
             "web_url": f"{server.url}/{project.path}/-/merge_requests/{merge.iid}",
         }

@@ -85,6 +85,7 @@ def test_what_gitlab_waits_for_is_said_in_plain_words(word: str, said: str, gitl
 METHODS: list[tuple[dict[str, object], MergeMethod | None, list[str], str]] = [
     ({}, None, ["Promote v2", "gitslo/shop/dev/promote: image v2"], "merge"),
     ({}, MergeMethod.SQUASH, ["Promote v2", "Promote v2"], "squash"),
+    ({"squash_option": "default_on"}, MergeMethod.MERGE, ["Promote v2", "gitslo/shop/dev/promote: image v2"], "merge"),
     ({"squash_option": "always"}, None, ["Promote v2", "Promote v2"], "squash"),
     ({"squash_option": "default_on"}, None, ["Promote v2", "Promote v2"], "squash"),
     ({"merge_method": "rebase_merge"}, None, ["Promote v2", "gitslo/shop/dev/promote: image v2"], "merge"),
@@ -131,6 +132,19 @@ def test_a_method_that_the_project_has_not_is_told(
     able = forge.capabilities()
 
     assert (True, False) == (any(said in line for line in able.cannot), method.value in able.merges)
+
+
+def test_a_persons_wish_to_squash_gives_way_to_the_operators_method(gitlab: GitlabServer) -> None:
+    """What an adopted merge request says of squashing is only undone by a request of its own."""
+    world = GitlabWorld(gitlab, method=MergeMethod.MERGE)
+    before = world.tip("main")
+    world.push(HEAD, "image", "v2")
+    asked = {"source_branch": HEAD, "target_branch": "main", "title": "mine", "squash": True}
+    assert world.api(STRANGER, "POST", "/merge_requests", asked).status == 201
+    pull, forge = opened(world), world.forge()
+    forge.merge(pull.number, pull.head_commit, "Promote v2")
+
+    assert 3 == len(world.project.git("log", "--format=%s", f"{before}..main").splitlines())
 
 
 def test_a_fast_forward_waits_for_a_rebase(gitlab: GitlabServer) -> None:
@@ -411,7 +425,7 @@ def test_wrong_rights_are_refused_with_what_to_do(gitlab: GitlabServer) -> None:
 
 
 def test_what_the_account_may_not_is_said(gitlab: GitlabServer) -> None:
-    """A guest's token, an archived project, no merge requests, a group as a reviewer, a branch that is not there."""
+    """A guest's token without rights, an archived project, a group as a reviewer, a branch that is not there."""
     world = GitlabWorld(gitlab, reviewers=("acme/sre",))
     plain = world.forge().capabilities()
     world.project.settings.update(archived=True, merge_requests_enabled=False)
@@ -419,7 +433,11 @@ def test_what_the_account_may_not_is_said(gitlab: GitlabServer) -> None:
     guest = replace(gitlab.users[BOT], level=10)
     gitlab.tokens["glpat-guest"] = guest
     world.token = "glpat-guest"
-    cannot = "\n".join(world.forge().capabilities().cannot)
+    gitlab.scopes, gitlab.expires = ["read_api"], "2027-01-31"
+    try:
+        cannot = "\n".join(world.forge().capabilities().cannot)
+    finally:
+        gitlab.scopes, gitlab.expires = ["api"], None
 
     assert f"GitLab 18.5.0 at {gitlab.url}, as {BOT}" == plain.name
     assert (
@@ -428,7 +446,15 @@ def test_what_the_account_may_not_is_said(gitlab: GitlabServer) -> None:
     ) == plain.cannot
     assert [] == [
         part
-        for part in ("is archived", "no merge requests", "the role Developer", "no groups", "no branch trunk")
+        for part in (
+            "is archived",
+            "no merge requests",
+            "the role Developer",
+            "no groups",
+            "no branch trunk",
+            "lacks the scope `api`",
+            "expires on 2027-01-31",
+        )
         if part not in cannot
     ]
 

@@ -31,7 +31,7 @@ from gitslo.adapters.forges.gitlab_reading import (
 )
 from gitslo.adapters.forges.gitlab_rights import GitlabRights, allowed, people
 from gitslo.adapters.forges.gitlab_statuses import GitlabStatuses
-from gitslo.adapters.forges.http import ForgeHttp, segment
+from gitslo.adapters.forges.http import ForgeHttp, Reply, segment
 from gitslo.adapters.forges.issues import LABEL, ForgeIssues, IssueWords
 from gitslo.adapters.forges.looks import Looks
 from gitslo.adapters.forges.marks import fitted
@@ -180,6 +180,10 @@ class GitlabForge:
             method = self._rights.in_order(project)[0]
             if method not in allowed(project):
                 raise self._not_yet(pull, f"the project does not allow the method `{method}`")
+            where = f"{self._path}/merge_requests/{number}"
+            if pull.squash and method is not MergeMethod.SQUASH:
+                # A merge can only add to this: `squash: false` in it leaves what the merge request says.
+                self._http.write("PUT", where, {"squash": False})
             wanted: dict[str, Json] = {
                 "sha": expected_head,
                 "squash": method is MergeMethod.SQUASH,
@@ -188,26 +192,9 @@ class GitlabForge:
                 "should_remove_source_branch": True,
             }
             if project.truth("merge_trains_enabled"):
-                wanted["auto_merge"] = True
-            path = f"{self._path}/merge_requests/{number}/merge"
-            reply = self._http.write("PUT", path, wanted, expect=(400, 401, 403, 404, 405, 406, 409, 422))
-            after = self._pulls.numbered(number)
-            for pause in SETTLING:
-                if after.merged is not None or not (after.merging or reply.done) or after.queued:
-                    break
-                self._http.sleep(Seconds(pause))
-                after = self._pulls.numbered(number)
-            if after.merged is not None:
-                return after.merged
-            if reply.done or after.merging:
-                raise self._not_yet(after, self._block(after) or "GitLab has not merged it yet")
-            if reply.status == HTTPStatus.CONFLICT or after.head_commit != expected_head or not after.open:
-                raise Conflict(f"merge request {number} cannot be merged as it is now: {reply.said}")
-            if after.status == "conflict":
-                raise Conflict(f"{after.head} does not merge cleanly into {after.base} now")
-            refused = reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-            why = self._rights.may_not_merge(after.base) if refused else self._block(after)
-            raise self._not_yet(after, why or reply.said)
+                wanted |= {"auto_merge": True, "merge_when_pipeline_succeeds": True}  # its name before 17.11
+            reply = self._http.write("PUT", f"{where}/merge", wanted, expect=_NOT_MERGED)
+            return self._merged(self._settled(number, reply), expected_head, reply)
 
     def close(self, number: int, comment: str) -> None:
         """Close without merging, saying why; does nothing where it is closed or merged.
@@ -220,8 +207,9 @@ class GitlabForge:
                 return
             if comment:
                 self.comment_once(number, "closed", comment)
-            self._http.write("PUT", f"{self._path}/merge_requests/{number}", {"state_event": "close"})
-            if self._pulls.numbered(number).merged is not None:
+            reply = self._http.write("PUT", f"{self._path}/merge_requests/{number}", {"state_event": "close"})
+            after = pull_of(record(reply.data))
+            if after is not None and after.merged is not None:
                 raise Conflict(f"merge request {number} was merged meanwhile")
 
     # ----------------------------------------------------------------- opening
@@ -236,6 +224,8 @@ class GitlabForge:
             "assignee_ids": [*self._rights.ids("assignees", self._settings.assignees)],
             "reviewer_ids": [*self._rights.ids("reviewers", people(self._settings.reviewers))],
         }
+        if self._settings.method is not None:
+            wanted["squash"] = self._settings.method is MergeMethod.SQUASH
         path = f"{self._path}/merge_requests"
         reply = self._http.write("POST", path, wanted, expect=(400, 404, 409, 422))
         if reply.done:
@@ -288,7 +278,7 @@ class GitlabForge:
             if pull.merged is not None:
                 return pull
             if not pull.open:
-                by = self._pulls.closing(pull).by or "somebody"
+                by = self._pulls.closing(pull, self._rights.us()).by or "somebody"
                 raise Refused(f"merge request {number} was closed without merging by {by}")
             if pull.head_commit != expected_head:
                 raise Conflict(f"{pull.head} is at {pull.head_commit}, not at the expected {expected_head}")
@@ -302,6 +292,29 @@ class GitlabForge:
             if pause is not None:
                 self._http.sleep(Seconds(pause))
         raise Retry(f"{self._http.name} has not tried out yet whether merge request {number} merges", 1.0)
+
+    def _settled(self, number: int, reply: Reply) -> GitlabPull:
+        """How a merge request is after we have asked for its merge, as soon as that is known."""
+        for pause in SETTLING:
+            after = self._pulls.numbered(number)
+            if after.merged is not None or after.queued or not (after.merging or reply.done):
+                return after
+            self._http.sleep(Seconds(pause))
+        return self._pulls.numbered(number)
+
+    def _merged(self, after: GitlabPull, expected_head: CommitId, reply: Reply) -> CommitId:
+        """What the merge brought, or what stood in its way."""
+        if after.merged is not None:
+            return after.merged
+        if reply.done or after.merging:
+            raise self._not_yet(after, self._block(after) or "GitLab has not merged it yet")
+        if reply.status == HTTPStatus.CONFLICT or after.head_commit != expected_head or not after.open:
+            raise Conflict(f"merge request {after.number} cannot be merged as it is now: {reply.said}")
+        if after.status == "conflict":
+            raise Conflict(f"{after.head} does not merge cleanly into {after.base} now")
+        refused = reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        why = self._rights.may_not_merge(after.base) if refused else self._block(after)
+        raise self._not_yet(after, why or reply.said)
 
     def _block(self, pull: GitlabPull) -> str:
         """Why it is not merged now; empty where nothing is known against it."""
@@ -357,11 +370,13 @@ class GitlabForge:
             return replace(view, blocked=self._block(pull))
         if view.state is PullRequestState.MERGED:
             return view
-        closing = self._pulls.closing(pull)
+        closing = self._pulls.closing(pull, self._rights.us())
         return replace(view, closed_by=closing.by, closed_by_us=closing.with_branch or closing.by == self._rights.us())
 
 
 _SIGN: Final = "Draft: "
+_NOT_MERGED: Final = (400, 401, 403, 404, 405, 406, 409, 422)
+"""Statuses that a merge is answered with when it is not made: 401 where we may not, though the token is good."""
 _DRAFT: Final = "it is a draft; whoever marks it as ready lets it be merged"
 _WHY: Final = {
     "approvals_syncing": "GitLab is still counting its approvals",

@@ -53,6 +53,7 @@ class GitlabPull:
         status: one of GitLab's words: MERGEABLE, UNDECIDED, or why not.
         queued: it is set to be merged by GitLab itself, when its pipeline or its merge train says so.
         may_merge: whether our account may; True also where that is not said.
+        squash: whether its commits become one when it is merged, unless the merge says so anyway.
         closer: as far as it is known without asking further.
     """
 
@@ -71,6 +72,7 @@ class GitlabPull:
     status: str
     queued: bool
     may_merge: bool
+    squash: bool
     labels: tuple[str, ...]
     assignees: tuple[int, ...]
     reviewers: tuple[int, ...]
@@ -123,14 +125,14 @@ class GitlabPulls:
             raise Refused(f"there is no merge request {number}")
         return pull
 
-    def closing(self, pull: GitlabPull) -> Closing:
-        """Who closed one that is closed without merge, and how."""
-        if pull.closed is None:
+    def closing(self, pull: GitlabPull, us: str) -> Closing:
+        """Who closed one that is closed without merge, and how; of our own closings there is no more to ask."""
+        if pull.closed is None or pull.closer == us:
             return Closing(pull.closer, with_branch=False)
         key = (pull.number, pull.closed)
         if key not in self._closings:
             by = pull.closer or self._closer(pull.number)
-            self._closings[key] = Closing(by, with_branch=self._went(pull.head, by, pull.closed))
+            self._closings[key] = Closing(by, with_branch=by != us and self._went(pull.head, by, pull.closed))
         return self._closings[key]
 
     def _closer(self, number: int) -> str:
@@ -200,6 +202,7 @@ def pull_of(row: Record) -> GitlabPull | None:
         status=row.text("detailed_merge_status") or _SINCE_15_6.get(status, status),
         queued=row.truth("merge_when_pipeline_succeeds"),
         may_merge=row.truth("user", "can_merge") or not row.has("user", "can_merge"),
+        squash=row.truth("squash"),
         labels=row.texts("labels"),
         assignees=tuple(each.number("id") for each in row.records("assignees")),
         reviewers=tuple(each.number("id") for each in row.records("reviewers")),

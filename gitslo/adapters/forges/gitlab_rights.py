@@ -94,8 +94,19 @@ class GitlabRights:
             )
         if project.truth("merge_trains_enabled"):
             yield "The project has a merge train: our merges go into it, and GitLab merges when their turn has come."
+        yield from self._lacks_of_token()
         yield from self._lacks_of_people()
         yield from self._lacks_of_branch(branch, _level(project))
+
+    def _lacks_of_token(self) -> Iterator[str]:
+        reply = self._http.get("/api/v4/personal_access_tokens/self", expect=(400, 401, 403, 404))
+        if reply.data is None:
+            return
+        token = record(reply.data)
+        if "api" not in token.texts("scopes"):
+            yield "The token lacks the scope `api`: nothing can be written with it."
+        if token.text("expires_at"):
+            yield f"The token expires on {token.text('expires_at')}: have another one by then."
 
     def _lacks_of_people(self) -> Iterator[str]:
         wishes = self._settings
