@@ -22,7 +22,7 @@ from gitslo.loop.serve import Patrol, once, patrol
 from gitslo.loop.sight import Sight
 from gitslo.model import Seconds
 from gitslo.ports import Event, Observer, Repository, Syncer, tell_all
-from gitslo.wiring_forge import entry_point, forge_of
+from gitslo.wiring_forge import entry_point, forge_of, git_login
 from gitslo.wiring_git import signer_of
 from gitslo.wiring_run import SystemClock, load_engine, metric_sources, readiness_probe, target_access
 from gitslo.wiring_serve import GIT_PATIENCE, api_of, gate_of, webhooks_of
@@ -72,15 +72,15 @@ def open_repository(config: RepositoryConfig, cache: Path | None = None, timeout
     """
     from gitslo.adapters.git_repository import GitRepository
 
-    credentials = config.credentials
+    login = git_login(config, SystemClock())
     return GitRepository(
         url=config.url,
         branch=config.branch,
         cache=cache or cache_folder(config.url),
         ledger_prefix=f"{config.ledger_namespace}/",
-        username=credentials.username if credentials is not None else None,
-        password=(lambda: credentials.password.resolve().reveal()) if credentials is not None else None,
-        plain_http=credentials is not None and credentials.plain_http,
+        username=None if login is None else login[0],
+        password=None if login is None else login[1],
+        plain_http=config.credentials is not None and config.credentials.plain_http,
         ca=config.ca,
         author=(config.author_name, config.author_email),
         sign=signs.sign if (signs := signer_of(config)) is not None else None,

@@ -10,7 +10,7 @@ from gitslo.errors import Fatal
 from gitslo.forge_settings import LOCAL
 from gitslo.ports import Clock, Forge, Repository
 
-__all__ = ["entry_point", "forge_of"]
+__all__ = ["entry_point", "forge_of", "git_login"]
 
 
 def forge_of(config: RepositoryConfig, repository: Repository, clock: Clock) -> Forge:
@@ -28,6 +28,23 @@ def forge_of(config: RepositoryConfig, repository: Repository, clock: Clock) -> 
     from gitslo.load.tls import context  # noqa: PLC0415 - beside its user
 
     return cast("Forge", make(config.forge, HttpClient(context).send, clock))
+
+
+def git_login(config: RepositoryConfig, clock: Clock) -> tuple[str, Callable[[], str]] | None:
+    """Who we are to Git, and the password, to be asked for each time: the repository's credentials, or its GitHub App.
+
+    An app's token goes only where the forge is: the repository's URL is below the forge's.
+    """
+    credentials, forge = config.credentials, config.forge
+    if credentials is not None:
+        return credentials.username, lambda: credentials.password.resolve().reveal()
+    if forge.app is None or not config.url.startswith(f"{forge.url}/"):
+        return None
+    from gitslo.adapters.forges import installed_app  # noqa: PLC0415 - for apps only
+    from gitslo.adapters.http_client import HttpClient  # noqa: PLC0415
+    from gitslo.load.tls import context  # noqa: PLC0415
+
+    return "x-access-token", installed_app(forge, HttpClient(context).send, clock).token
 
 
 def entry_point(group: str, name: str) -> Callable[..., object]:

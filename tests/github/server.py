@@ -1,4 +1,4 @@
-"""A fake GitHub on loopback, for tests: real HTTP before real Git repositories, held against the published description.
+"""A fake GitHub on loopback, for tests: its API, held against the published description, and Git over HTTP.
 
 Called through the fixture `github` of `tests.fixtures_github`. Must stay true: every request that arrives and every
 answer that leaves is held against the description of `@octokit/openapi`; what it does not know stands in `undescribed`,
@@ -8,7 +8,9 @@ live and limits are told) follows GitHub's documentation, and no more is proven 
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import http.client
 import json
 import secrets
 import shutil
@@ -25,6 +27,7 @@ from urllib.parse import parse_qsl
 
 import jwt
 
+from gitslo.testing.git_server import GitServer
 from tests.github.service import Asked, Nothing, Page, Refusal, Service
 from tests.github.shapes import Shapes
 from tests.github.state import Account, numbers
@@ -116,11 +119,13 @@ class GithubServer:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="github")
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._git = GitServer(self._home / "repositories")
         shapes = Shapes(self.url, self.url + PREFIX)
         self.service = Service(self._home / "repositories", lambda: shapes)
         self._shapes = shapes
 
     def __enter__(self) -> Self:
+        self._git.__enter__()
         self._thread.start()
         return self
 
@@ -128,12 +133,8 @@ class GithubServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self._git.__exit__(None, None, None)
         shutil.rmtree(self._home, ignore_errors=True)
-
-    @property
-    def folder(self) -> Path:
-        """Where the repositories lie, for a Git server."""
-        return self.service.root
 
     # ------------------------------------------------------------- what tests arrange
 
@@ -185,6 +186,34 @@ class GithubServer:
                 status, said, content = 500, {}, json.dumps({"message": f"undescribed: {error}"}).encode()
             seen.status = status
             return status, {"Content-Type": "application/json; charset=utf-8", **said}, content
+
+    def git(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Git over HTTP, with a token as the password."""
+        with self._lock:
+            given = base64.b64decode(headers.get("authorization", "").removeprefix("Basic ")).decode()
+            token, name = self._token(given.partition(":")[2]), target.lstrip("/").partition(".git")[0]
+            known = token is not None and (token.reach is None or name in token.reach)
+        if not known:
+            return 401, {"WWW-Authenticate": 'Basic realm="GitHub"'}, b"who are you?"
+        there = http.client.HTTPConnection(self._git.origin.removeprefix("http://"), timeout=60)
+        try:
+            passed = {
+                key: value for key, value in headers.items() if key not in ("authorization", "connection", "host")
+            }
+            there.request(method, target, body, passed)
+            answer = there.getresponse()
+            kind = answer.getheader("Content-Type", "")
+            return answer.status, {"Content-Type": kind, "Cache-Control": "no-cache"}, answer.read()
+        finally:
+            there.close()
+
+    def _token(self, text: str) -> Token | None:
+        token = self.tokens.get(text)
+        if token is None or (token.until is not None and datetime.now(UTC) + self.service.ahead >= token.until):
+            return None
+        return token
 
     def _answered(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, seen: Seen
@@ -240,8 +269,8 @@ class GithubServer:
             app = self._app(bearer)
             seen.who = app.slug
             return _APP_ROUTES[route](self, app, operation, data)
-        token = self.tokens.get(bearer)
-        if token is None or (token.until is not None and datetime.now(UTC) + self.service.ahead >= token.until):
+        token = self._token(bearer)
+        if token is None:
             raise Refusal(401, "Bad credentials")
         seen.who = token.account.login
         asked = Asked(token.account, token.reach, operation.parameters, query, data)
@@ -347,7 +376,8 @@ def _handler(server: GithubServer) -> type[BaseHTTPRequestHandler]:
             self.close_connection = True
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, said, content = server.answer(self.command, self.path, headers, body)
+            serve = server.answer if self.path.startswith("/api/") else server.git
+            status, said, content = serve(self.command, self.path, headers, body)
             self.send_response(status)
             for name, value in {**said, "Content-Length": str(len(content)), "Connection": "close"}.items():
                 self.send_header(name, value)

@@ -8,6 +8,15 @@ from gitslo.adapters.forges.gitea import GiteaForge
 from gitslo.adapters.forges.github import GithubForge
 from gitslo.adapters.forges.gitlab import GitlabForge
 from gitslo.adapters.forges.http import ForgeHttp
-from gitslo.adapters.forges.opening import gitea_forge, github_forge, gitlab_forge
+from gitslo.adapters.forges.opening import gitea_forge, github_forge, gitlab_forge, installed_app
 
-__all__ = ["ForgeHttp", "GiteaForge", "GithubForge", "GitlabForge", "gitea_forge", "github_forge", "gitlab_forge"]
+__all__ = [
+    "ForgeHttp",
+    "GiteaForge",
+    "GithubForge",
+    "GitlabForge",
+    "gitea_forge",
+    "github_forge",
+    "gitlab_forge",
+    "installed_app",
+]

@@ -68,8 +68,8 @@ class GithubApp:
         self._token: _Token | None = None
         self._login = ""
 
-    def authorize(self) -> Sequence[tuple[str, str]]:
-        """The header of a request to the repository.
+    def token(self) -> str:
+        """What a request to the repository presents, and Git as the password of `x-access-token`.
 
         Raises:
             Refused: the app is not installed there, or its key is not its own. Retry: no answer.
@@ -77,7 +77,11 @@ class GithubApp:
         with self._lock:
             if self._token is None or self._now().monotonic >= self._token.until:
                 self._token = self._fresh()
-            return [("Authorization", f"Bearer {self._token.text}")]
+            return self._token.text
+
+    def authorize(self) -> Sequence[tuple[str, str]]:
+        """The header of a request to the repository; otherwise as `token`."""
+        return [("Authorization", f"Bearer {self.token()}")]
 
     def renew(self) -> bool:
         """GitHub does not know the token: whether there is another one now."""

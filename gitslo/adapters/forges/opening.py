@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from gitslo.adapters.forges.gitea import GiteaForge
@@ -14,7 +15,7 @@ from gitslo.errors import Fatal, Problem, Refused
 from gitslo.forge_settings import ForgeSettings
 from gitslo.ports import Clock, HttpSend
 
-__all__ = ["GITHUB_HEADERS", "gitea_forge", "github_api", "github_forge", "gitlab_forge"]
+__all__ = ["GITHUB_HEADERS", "gitea_forge", "github_api", "github_forge", "gitlab_forge", "installed_app"]
 
 GITHUB_HEADERS: Final = (("Accept", "application/vnd.github+json"), ("X-GitHub-Api-Version", "2022-11-28"))
 """What every version of GitHub understands, Enterprise Servers too."""
@@ -60,40 +61,57 @@ def github_forge(settings: ForgeSettings, send: HttpSend, clock: Clock) -> Githu
     if settings.project.count("/") != 1:
         message = f"expected a repository URL that ends in OWNER/NAME, found the path {settings.project!r}"
         raise Refused(Problem(message, hint="`forge: {github: {url: ...}}` names the server's own URL"))
-    base, ca = github_api(settings.url), _authorities(settings)
-
-    def http(
-        repository: str, authorize: Callable[[], Sequence[tuple[str, str]]], renew: Callable[[], bool] = lambda: False
-    ) -> ForgeHttp:
-        return ForgeHttp(
-            send,
-            base,
-            authorize,
-            name="GitHub",
-            repository=repository,
-            now=clock.now,
-            sleep=clock.sleep,
-            renew=renew,
-            headers=GITHUB_HEADERS,
-            ca=ca,
-            spacing=GITHUB_SPACING,
-        )
+    if settings.app is not None:
+        app = installed_app(settings, send, clock)
+        return GithubForge(_github(settings, send, clock, app.authorize, app.renew), settings, app)
 
     def bearer() -> Sequence[tuple[str, str]]:
         # Read each time: a token that was exchanged is taken up.
         token = settings.token.resolve().reveal() if settings.token is not None else ""
         return [("Authorization", f"Bearer {token}")]
 
-    if settings.app is None:
-        return GithubForge(http(settings.project, bearer), settings)
+    return GithubForge(_github(settings, send, clock, bearer), settings)
+
+
+def installed_app(settings: ForgeSettings, send: HttpSend, clock: Clock) -> GithubApp:
+    """The app that the settings name; nothing is asked yet.
+
+    Raises:
+        Fatal: the file with its authorities cannot be read, or no app is named.
+    """
     named = settings.app
+    if named is None:
+        raise Fatal("these settings name no app")
 
     def as_app() -> Sequence[tuple[str, str]]:
         return [("Authorization", f"Bearer {signed(named, clock.now().wall)}")]
 
-    # Its tokens are written to no repository: whoever writes to one may wait for a token, and not the other way round.
-    app = GithubApp(http(f"app {named.id}", as_app), named, settings.project, clock.now)
-    return GithubForge(http(settings.project, app.authorize, app.renew), settings, app)
+    # It writes to no repository: whoever writes to one may wait for a token, and never the other way round.
+    http = _github(replace(settings, project=f"app {named.id}"), send, clock, as_app, spacing=0.0)
+    return GithubApp(http, named, settings.project, clock.now)
+
+
+def _github(
+    settings: ForgeSettings,
+    send: HttpSend,
+    clock: Clock,
+    authorize: Callable[[], Sequence[tuple[str, str]]],
+    renew: Callable[[], bool] = lambda: False,
+    spacing: float = GITHUB_SPACING,
+) -> ForgeHttp:
+    return ForgeHttp(
+        send,
+        github_api(settings.url),
+        authorize,
+        name="GitHub",
+        repository=settings.project,
+        now=clock.now,
+        sleep=clock.sleep,
+        renew=renew,
+        headers=GITHUB_HEADERS,
+        ca=_authorities(settings),
+        spacing=spacing,
+    )
 
 
 def gitlab_forge(settings: ForgeSettings, send: HttpSend, clock: Clock) -> GitlabForge:

@@ -1,0 +1,98 @@
+"""The whole way on the fake GitHub, as an app: it is all that the operator names, for Git and for the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from gitslo.testing.git_server import BareRepository
+from tests.e2e.world import World
+from tests.github.server import App, GithubServer
+from tests.github.state import Repository
+
+HEAD = "gitslo/shop/checkout/prod/promote"
+AS_APP = "poll: 500ms\n    forge: {{github: {{app: {{id: {id}, private_key: {{file: {key}}}}}, labels: [gitslo]}}}}"
+
+
+class Served(BareRepository):
+    """A repository of the fake, as the daemon reaches it."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        super().__init__(path)
+        self.served = url
+
+    @property
+    def url(self) -> str:
+        """Over HTTP."""
+        return self.served
+
+
+@dataclass
+class GithubShop(World):
+    """The shop with its repository on the fake GitHub, on which an app is installed."""
+
+    only: str = "checkout/*"
+    server: GithubServer | None = None
+
+    def created(self) -> BareRepository:
+        """On the forge."""
+        assert self.server is not None
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self.made: Repository = self.server.service.new_repository("ada", ["eve"])
+        self.app: App = self.server.install("gitslo-shop", public.decode(), [self.made.full_name])
+        (self.folder / "app.pem").write_bytes(self.key)
+        return Served(self.made.git.path, f"{self.server.url}/{self.made.full_name}.git")
+
+    def operate(self, repositories: Mapping[str, str], credentials: str = "") -> None:
+        """With the app, and no other credentials."""
+        super().operate(repositories, credentials)
+        said = AS_APP.format(id=self.app.id, key=self.folder / "app.pem")
+        self.config.write_text(self.config.read_text().replace("poll: 200ms", said))
+
+
+@pytest.fixture
+def shop(github: GithubServer, tmp_path: Path) -> Iterator[GithubShop]:
+    with GithubShop(tmp_path, server=github) as world:
+        yield world
+
+
+def test_an_app_proves_promotes_and_merges(shop: GithubShop, github: GithubServer) -> None:
+    """Pushed, opened, merged and told by the app alone; no token and no key is in what it says."""
+    said = [shop.once()]
+    shop.release("checkout/dev", "v2")
+    said.append(shop.once())
+    shown = shop.gitslo("status")
+    [thread] = [each for each in shop.made.threads.values() if each.pull is not None]
+    pull = thread.pull
+    assert pull is not None
+    contexts = {row.context: (row.state, row.creator.login) for row in shop.made.statuses[pull.head_sha]}
+
+    assert ([0, 0], ("v2", "pass")) == ([each.code for each in said], shop.judged("checkout/prod")), said[-1].err
+    assert (HEAD, "main", ["gitslo"], "gitslo-shop[bot]") == (pull.head, pull.base, thread.labels, thread.author.login)
+    assert (shop.app.account, ("success", "gitslo-shop[bot]")) == (pull.merged_by, contexts["gitslo/checkout/prod"])
+    assert f"GitHub at {github.url}, as gitslo-shop[bot]" in " ".join(shown.out.split())
+    told = "".join(each.out + each.err for each in (*said, shown))
+    assert [] == [text for text in (*github.tokens, shop.key.decode().splitlines()[1]) if text in told]
+
+
+def test_what_the_app_may_not_is_said(shop: GithubShop) -> None:
+    """Not installed, suspended: Git and the API say the same, and what to do."""
+    shop.app.suspended = True
+    suspended = shop.gitslo("status")
+    shop.app.repositories.clear()
+    gone = shop.gitslo("status")
+
+    assert "This installation has been suspended (is it installed there, and not suspended?)" in suspended.err
+    assert f"the app {shop.app.id} is not installed on {shop.made.full_name}" in gone.err
+    assert (0, 0) != (suspended.code, gone.code)
