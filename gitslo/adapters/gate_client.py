@@ -135,11 +135,11 @@ class GateClient:
         try:
             # What was cut off at the cap is no JSON.
             return load_json(answer.body, where=self.url, cap=CAP)
-        except Refused as refused:
+        except Refused:
             if answer.status in AWAY:
                 raise Retry(f"it answered with status {answer.status}") from None
             message = f"what answers at {self.url} is not gitslo: status {answer.status}"
-            raise Refused(Problem(message, hint=str(refused.problems[0].message))) from None
+            raise Refused(Problem(message, hint="expected the address of `serve` in the operator's file")) from None
 
 
 def _refusal(url: str, status: int, document: JsonValue) -> Exception:

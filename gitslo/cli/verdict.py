@@ -72,7 +72,7 @@ def verdict(
 
     for option, text in (("--repository", repository), ("--environment", environment), ("--commit", commit)):
         if text is not None and not text.strip():
-            raise click.BadParameter("is empty", param_hint=option)
+            raise click.BadParameter("it is empty; is the variable set that should hold it?", param_hint=option)
     patience = _parsed(wait)
     try:
         parse_http_url(url)
