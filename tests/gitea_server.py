@@ -72,6 +72,11 @@ ENABLED = false
 MODE = file
 LEVEL = warn
 ROOT_PATH = {home}/log
+logger.access.MODE = requests
+[log.requests]
+MODE = file
+FILE_NAME = requests.log
+LEVEL = info
 [indexer]
 ISSUE_INDEXER_TYPE = db
 REPO_INDEXER_ENABLED = false
@@ -276,6 +281,11 @@ class GiteaServer:
         """Where a branch is."""
         reply = self.api(OWNER, "GET", f"/repos/{repository}/branches/{quote(branch, safe='')}")
         return reply.data["commit"]["id"] if reply.status == 200 else None
+
+    @property
+    def logs(self) -> Path:
+        """The folder of its logs; `requests.log` has a line per request."""
+        return self._home / "log"
 
     def folder(self, repository: str) -> Path:
         """Where the server keeps it; for looking only."""

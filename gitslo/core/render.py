@@ -162,7 +162,8 @@ def issue_body(state: EnvironmentState, environment: Environment, plan: Plan | N
     """
     parts = []
     if state.hold is not None:
-        lift = f"gitslo resume {quiet(quote(environment.name))} --reason WHY"
+        fresh = " --fresh" if state.run is not None and state.run.verdict is Verdict.FAIL else ""
+        lift = f"gitslo resume {quiet(quote(environment.name))} --config operator.yaml{fresh}"
         parts.append(f"When you have seen to it, lift the hold:\n\n    {lift}")
     elif state.run is not None and state.run.verdict is Verdict.FAIL:
         parts.append("What failed is taken back on the branch, without a pull request.")

@@ -15,7 +15,7 @@ from gitslo.testing.git_server import BareRepository
 from tests.e2e.world import World
 from tests.gitea_server import BOT, OWNER, GiteaServer, Reply
 
-__all__ = ["GiteaRepository", "GiteaShop"]
+__all__ = ["LEDGER_KEY", "GiteaRepository", "GiteaShop"]
 
 PROTECTION = {
     "rule_name": "main",
@@ -25,6 +25,7 @@ PROTECTION = {
     "enable_status_check": True,
     "status_check_contexts": ["gitslo/checkout/prod"],
 }
+LEDGER_KEY = "canary-of-the-ledger-key-7d1f0c"
 HEAD = "gitslo/shop/checkout/prod/promote"
 
 
@@ -67,6 +68,7 @@ class GiteaShop(World):
     def __post_init__(self) -> None:
         assert self.server is not None
         self.variables["FORGE_TOKEN"] = self.server.accounts[BOT].token
+        self.variables["LEDGER_KEY"] = LEDGER_KEY
         super().__post_init__()
         assert self.api(OWNER, "POST", "/branch_protections", PROTECTION).status == 201
 
@@ -78,7 +80,8 @@ class GiteaShop(World):
     def operate(self, repositories: Mapping[str, str], credentials: str = "") -> None:
         """With the forge, and the bot's name and token."""
         said = f"{{username: {BOT}, password: {{env: FORGE_TOKEN}}}}"
-        super().operate(repositories, f"{said}\n    forge: {{gitea: {{token: {{env: FORGE_TOKEN}}{self.wishes}}}}}")
+        forge = f"forge: {{gitea: {{token: {{env: FORGE_TOKEN}}{self.wishes}}}}}"
+        super().operate(repositories, f"{said}\n    {forge}\n    ledger: {{key: {{env: LEDGER_KEY}}}}")
         # each look is a process or two of the forge's
         self.config.write_text(self.config.read_text().replace("poll: 200ms", "poll: 500ms"))
 

@@ -297,11 +297,25 @@ def _report() -> str:
     return render.report(UNDECIDED, state, environment("dev", "deploy of/dev"))
 
 
+def _issues() -> str:
+    """Held by a verdict; taken back without a pull request; held without any run; and passing again."""
+    where = environment("dev")
+    hold = Hold(HoldCause.VERDICT, "run 4 (sync) failed: browse.errors < 1%", "gitslo", 1.0)
+    states = (
+        EnvironmentState("hello", "dev", entry=9, run=FAILED, hold=hold, runs=4),
+        EnvironmentState("hello", "dev", entry=9, run=FAILED, runs=4),
+        EnvironmentState("hello", "dev", entry=1, hold=replace(hold, reason=HOSTILE)),
+        EnvironmentState("hello", "dev", entry=12, run=PASSED, runs=5),
+    )
+    return "\n=====\n".join([render.issue_title(where), *(render.issue_body(state, where) for state in states)]) + "\n"
+
+
 CASES: dict[str, Callable[[], str]] = {
     "promotion.md": _promotion,
     "revert.md": _revert,
     "inconclusive-report.md": _report,
     "hostile.md": _hostile,
+    "issues.md": _issues,
     "findings.txt": lambda: render.text_table(UNDECIDED.findings + FAILED.findings),
     "test-page.md": lambda: render.evidence_page(
         Verdict.PASS, PASSED.findings, PASSED.evidence, subject="dev/slo.yaml", notes=("continues evidence.json",)

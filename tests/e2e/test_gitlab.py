@@ -1,0 +1,114 @@
+"""The whole way on the fake GitLab: a project in a group of a group, Git over HTTP, merge requests by the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gitslo.testing.git_server import BareRepository
+from tests.e2e.world import World
+from tests.gitlab_project import Merge
+from tests.gitlab_server import BOT, OWNER, GitlabServer
+
+HEAD = "gitslo/shop/checkout/prod/promote"
+TOKEN = f"glpat-{BOT}"
+FORGE = """\
+poll: 500ms
+    forge:
+      gitlab: {{url: {url!r}, token: {{env: FORGE_TOKEN}}, labels: [gitslo], reviewers: [ada]}}"""
+
+
+class Served(BareRepository):
+    """A repository of the fake, as the daemon reaches it."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        super().__init__(path)
+        self.served = url
+
+    @property
+    def url(self) -> str:
+        """Over HTTP."""
+        return self.served
+
+
+@dataclass
+class GitlabShop(World):
+    """The shop with its repository on the fake GitLab."""
+
+    only: str = "checkout/*"
+    server: GitlabServer | None = None
+
+    def created(self) -> BareRepository:
+        """On the forge."""
+        assert self.server is not None
+        self.variables["FORGE_TOKEN"] = TOKEN
+        self.project = self.server.new_project()
+        return Served(self.project.repository.path, self.server.git_url(self.project))
+
+    def operate(self, repositories: Mapping[str, str], credentials: str = "") -> None:
+        """With the forge, which lives in a folder of another port."""
+        assert self.server is not None
+        super().operate(repositories, credentials)
+        said = FORGE.format(url=self.server.url)
+        self.config.write_text(self.config.read_text().replace("poll: 200ms", said))
+
+    def merges(self) -> list[Merge]:
+        """Its merge requests, oldest first."""
+        return [*self.project.merges.values()]
+
+    def statuses(self, sha: str) -> dict[str, tuple[str, str]]:
+        """Context -> (state, who set it)."""
+        return {row["name"]: (row["status"], row["user"].name) for row in self.project.statuses_of(sha, past=False)}
+
+
+@pytest.fixture
+def shop(gitlab: GitlabServer, tmp_path: Path) -> Iterator[GitlabShop]:
+    with GitlabShop(tmp_path, server=gitlab) as world:
+        yield world
+
+
+def test_a_release_is_promoted_and_merged(shop: GitlabShop, gitlab: GitlabServer) -> None:
+    """Pushed, opened, merged and told, in words that GitLab describes; the token is in none of ours."""
+    said = [shop.once()]
+    shop.release("checkout/dev", "v2")
+    said.append(shop.once())
+    shown = shop.gitslo("status")
+    [merge] = shop.merges()
+    told = " ".join(shown.out.split())
+
+    assert ([0, 0], ("v2", "pass")) == ([each.code for each in said], shop.judged("checkout/prod")), said[-1].err
+    assert (HEAD, "main", ["gitslo"], BOT, [OWNER]) == (
+        merge.source,
+        merge.target,
+        merge.labels,
+        merge.author.name,
+        [each.name for each in merge.reviewers],
+    )
+    assert merge.merged is not None
+    assert (BOT, ("success", BOT)) == (merge.merged[0].name, shop.statuses(merge.head)["gitslo/checkout/prod"])
+    assert "after this was merged" in "".join(note["body"] for note in merge.notes)
+    assert f"GitLab 18.5.0 at {gitlab.url}, as {BOT}" in told
+    assert TOKEN not in "".join(each.out + each.err for each in (*said, shown))
+
+
+def test_a_persons_no_is_one(shop: GitlabShop) -> None:
+    """Closed by Ada it is rejected, with her name; closed because the branch went, it is offered again."""
+    shop.commit(
+        {"gitslo.yaml": shop.repository.read("gitslo.yaml").replace(b"merge: auto", b"merge: manual")}, "By hand"
+    )
+    shop.once()
+    shop.release("checkout/dev", "v2")
+    shop.once()
+    first = shop.merges()[-1]
+    shop.project.remove_branch(HEAD, OWNER)
+    shop.once()
+    second = shop.merges()[-1]
+    shop.project.update(shop.project.users[OWNER], second, {"state_event": "close"})
+    shop.once()
+
+    assert (["closed", "closed"], True) == ([each.state for each in shop.merges()], first is not second)
+    assert "was closed unmerged by ada" in str(shop.ledger("checkout/prod"))
+    assert "v1" == shop.tags()["checkout/prod"]
