@@ -116,6 +116,19 @@ def packaged(name: str, package: str, group: str = "test", *, elsewhere: str = "
     return Component(name, find, f"`apt-get install {package}`", build, group)
 
 
+def of_system(name: str, package: str) -> Component:
+    """A program that gitslo itself looks for on the PATH: only the system's own will do."""
+
+    def find(folder: Path) -> Found:
+        del folder
+        system = shutil.which(name)
+        return (
+            Found(missing=f"there is no {name} on the PATH") if system is None else Found(system, program=Path(system))
+        )
+
+    return Component(name, find, f"`apt-get install {package}`")
+
+
 def go_program(name: str, package: str, version: str, group: str = "test", tags: str = "") -> Component:
     """A program that `go install` builds, with these build tags."""
 
@@ -257,6 +270,8 @@ def gitea(version: str, group: str = "test") -> Component:
 COMPONENTS = (
     Component("git", find_git, "install git 2.38 or later, e.g. `apt-get install git`"),
     Component("git-http-backend", find_http_backend, "it comes with git; e.g. on Alpine `apk add git-daemon`"),
+    of_system("ssh-keygen", "openssh-client"),
+    of_system("gpg", "gnupg"),
     packaged("nginx", "nginx"),
     packaged("prometheus", "prometheus"),
     go_program(

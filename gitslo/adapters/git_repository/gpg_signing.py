@@ -94,6 +94,8 @@ class GpgSigning:
                     "the signing key is protected by a passphrase, and nobody is there to type it",
                     "take it off with `gpg --edit-key ADDRESS passwd`, export it, and keep it as you keep a token",
                 )
+            if re.search(r"^\[GNUPG:\] KEYEXPIRED ", said.said, re.MULTILINE):
+                raise key.wrong("the signing key has expired", _EXPORT)
             raise key.wrong(f"gpg cannot sign with the key: {cleaned(said.said) or f'it ended with {said.code}'}")
         return said.out.decode("ascii").rstrip("\n")
 
