@@ -79,7 +79,7 @@ class BranchRules:
                 "person merges it, or that rule is switched off."
             )
         if "required_signatures" in self.kinds:
-            yield f"{branch} takes signed commits only: let gitslo sign its own, or use `method: squash`: GitHub signs those."
+            yield f"{branch} takes signed commits only: let gitslo sign its own, or use `method: squash`, signed by GitHub."
         if self.kinds & {"update", "pull_request", "merge_queue"}:
             yield f"{branch} takes pushes of those who bypass its rules: `mode: direct` needs that, pull requests not."
 
