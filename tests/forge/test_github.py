@@ -531,7 +531,7 @@ def test_rules_for_our_own_branches_are_told(github: GithubServer) -> None:
     assert f"GitHub at {github.url}, as {BOT}" == able.name
     assert (
         "The repository is archived or disabled: nothing in it can be changed.",
-        "main takes signed commits only: let gitslo sign its own, or use `method: squash`, signed by GitHub.",
+        "main takes signed commits only: let gitslo sign, or name `method: squash`: GitHub signs those.",
         "A ruleset holds for branches below gitslo/ and keeps them from being made: leave `gitslo/**` out of it.",
         "A ruleset holds for branches below gitslo/ and asks for signed commits in them: leave `gitslo/**` out of it.",
         "The automatic merge of GitHub is not used: it merges whatever the branch holds by then.",

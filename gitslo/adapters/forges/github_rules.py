@@ -79,9 +79,9 @@ class BranchRules:
                 "person merges it, or that rule is switched off."
             )
         if "required_signatures" in self.kinds:
-            yield f"{branch} takes signed commits only: let gitslo sign its own, or use `method: squash`, signed by GitHub."
+            yield f"{branch} takes signed commits only: let gitslo sign, or name `method: squash`: GitHub signs those."
         if self.kinds & {"update", "pull_request", "merge_queue"}:
-            yield f"{branch} takes pushes of those who bypass its rules: `mode: direct` needs that, pull requests not."
+            yield f"{branch} takes pushes of those who bypass its rules: `mode: direct` needs that, pull requests do not."
 
     def _parts(self) -> Iterator[str]:
         if self.approvals:
