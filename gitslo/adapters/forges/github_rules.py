@@ -81,7 +81,7 @@ class BranchRules:
         if "required_signatures" in self.kinds:
             yield f"{branch} takes signed commits only: let gitslo sign, or name `method: squash`: GitHub signs those."
         if self.kinds & {"update", "pull_request", "merge_queue"}:
-            yield f"{branch} takes pushes of those who bypass its rules: `mode: direct` needs that, pull requests do not."
+            yield f"{branch} takes pushes of those who bypass its rules: `mode: direct` needs that, and nothing else."
 
     def _parts(self) -> Iterator[str]:
         if self.approvals:
