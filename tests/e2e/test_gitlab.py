@@ -70,45 +70,33 @@ def shop(gitlab: GitlabServer, tmp_path: Path) -> Iterator[GitlabShop]:
         yield world
 
 
-def test_a_release_is_promoted_and_merged(shop: GitlabShop, gitlab: GitlabServer) -> None:
-    """Pushed, opened, merged and told, in words that GitLab describes; the token is in none of ours."""
+def test_a_release_is_promoted_and_another_is_rejected(shop: GitlabShop, gitlab: GitlabServer) -> None:
+    """Pushed, opened, merged and told, in words that GitLab describes; a person's no is heard with the name."""
     said = [shop.once()]
     shop.release("checkout/dev", "v2")
     said.append(shop.once())
-    shown = shop.gitslo("status")
-    [merge] = shop.merges()
-    told = " ".join(shown.out.split())
-
-    assert ([0, 0], ("v2", "pass")) == ([each.code for each in said], shop.judged("checkout/prod")), said[-1].err
-    assert (HEAD, "main", ["gitslo"], BOT, [OWNER]) == (
-        merge.source,
-        merge.target,
-        merge.labels,
-        merge.author.name,
-        [each.name for each in merge.reviewers],
-    )
-    assert merge.merged is not None
-    assert (BOT, ("success", BOT)) == (merge.merged[0].name, shop.statuses(merge.head)["gitslo/checkout/prod"])
-    assert "after this was merged" in "".join(note["body"] for note in merge.notes)
-    assert f"GitLab 18.5.0 at {gitlab.url}, as {BOT}" in told
-    assert TOKEN not in "".join(each.out + each.err for each in (*said, shown))
-
-
-def test_a_persons_no_is_one(shop: GitlabShop) -> None:
-    """Closed by Ada it is rejected, with her name; closed because the branch went, it is offered again."""
-    shop.commit(
-        {"gitslo.yaml": shop.repository.read("gitslo.yaml").replace(b"merge: auto", b"merge: manual")}, "By hand"
-    )
-    shop.once()
-    shop.release("checkout/dev", "v2")
-    shop.once()
-    first = shop.merges()[-1]
-    shop.project.remove_branch(HEAD, OWNER)
-    shop.once()
-    second = shop.merges()[-1]
+    shown, judged = shop.gitslo("status"), shop.judged("checkout/prod")
+    by_hand = shop.repository.read("gitslo.yaml").replace(b"merge: auto", b"merge: manual")
+    shop.commit({"gitslo.yaml": by_hand}, "By hand from now on")
+    shop.release("checkout/dev", "v3")
+    said.append(shop.once())
+    first, second = shop.merges()
     shop.project.update(shop.project.users[OWNER], second, {"state_event": "close"})
-    shop.once()
+    said.append(shop.once())
+    people = [each.name for each in first.reviewers]
 
-    assert (["closed", "closed"], True) == ([each.state for each in shop.merges()], first is not second)
+    assert ([0] * 4, ("v2", "pass")) == ([each.code for each in said], judged), said[-1].err
+    assert (HEAD, "main", ["gitslo"], BOT, [OWNER]) == (
+        first.source,
+        first.target,
+        first.labels,
+        first.author.name,
+        people,
+    )
+    assert first.merged is not None
+    assert (BOT, ("success", BOT)) == (first.merged[0].name, shop.statuses(first.head)["gitslo/checkout/prod"])
+    assert "after this was merged" in "".join(note["body"] for note in first.notes)
+    assert f"GitLab 18.5.0 at {gitlab.url}, as {BOT}" in " ".join(shown.out.split())
     assert "was closed unmerged by ada" in str(shop.ledger("checkout/prod"))
-    assert "v1" == shop.tags()["checkout/prod"]
+    assert ("closed", "v2") == (second.state, shop.tags()["checkout/prod"])
+    assert TOKEN not in "".join(each.out + each.err for each in (*said, shown))
