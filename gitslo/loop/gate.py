@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from gitslo.core.gate import Answer, Answered, Vantage, answer, guarded
@@ -27,7 +27,18 @@ from gitslo.loop.ledgers import Ledgers, LedgerTip
 from gitslo.loop.sight import Facts, Sight, facts_in
 from gitslo.loop.staying import Standing
 from gitslo.loop.views import ObjectCache, RevisionView, in_halves
-from gitslo.model import CommitId, Environment, EnvironmentState, Instant, Pipeline, Release, Run, Seconds, Subject
+from gitslo.model import (
+    CommitId,
+    Environment,
+    EnvironmentState,
+    Evidence,
+    Instant,
+    Pipeline,
+    Release,
+    Run,
+    Seconds,
+    Subject,
+)
 from gitslo.ports import Clock, Repository
 
 __all__ = ["Bounds", "Denied", "EnvironmentView", "Gate", "VerdictView"]
@@ -87,7 +98,7 @@ class VerdictView:
     Attributes:
         subject: what the commit says of the environment.
         running: whether the branch's head says the same of it.
-        run: the run that the answer names, with its findings; None where there is none, or its entry is not found.
+        run: the run that the answer names, without its evidence; None where there is none, or its entry is not found.
         looked: when the repository was looked at last.
     """
 
@@ -175,6 +186,7 @@ class Gate:
         self._facts: OrderedDict[tuple[CommitId, str], tuple[Environment, _Said | str]] = OrderedDict()
         self._listed: tuple[CommitId, frozenset[CommitId]] = (CommitId(""), frozenset())
         self._contained: OrderedDict[tuple[CommitId, CommitId], bool] = OrderedDict()
+        self._views: OrderedDict[str, tuple[tuple[object, ...], EnvironmentView]] = OrderedDict()
         self._earlier: OrderedDict[tuple[CommitId, Subject, str], tuple[Answer | None, Run | None]] = OrderedDict()
 
     # ----------------------------------------------------------------- the loop's side
@@ -233,12 +245,13 @@ class Gate:
             seen = self._seen()
             begin = 1 + seen.environments.index(self._environment(seen, after)) if after else 0
             page = seen.environments[begin : begin + most]
-            refs = [self._ledgers.ref(seen.pipeline.name, each.name) for each in page]
-            unknown = [tip for ref in refs if (tip := seen.refs.get(ref)) and not self._ledgers.known(tip)]
+            standings = {each.environment: each for each in seen.standings}
+            new = [each.name for each in page if self._current(seen, each, standings.get(each.name)) is None]
+            tips = (seen.refs.get(self._ledgers.ref(seen.pipeline.name, name)) for name in new)
+            unknown = [tip for tip in tips if tip is not None and not self._ledgers.known(tip)]
             if unknown:
                 self._read_allowed()
                 in_halves(unknown, self._ledgers.ahead)
-            standings = {each.environment: each for each in seen.standings}
             views = tuple(self._view(seen, each, standings.get(each.name)) for each in page)
             more = begin + most < len(seen.environments)
             return views, page[-1].name if more else ""
@@ -385,7 +398,7 @@ class Gate:
             return Answer(Answered.UNKNOWN, f"its ledger cannot be believed: {tip.problem}"), None
         vantage = Vantage(head, None if standing is None else standing.fingerprint, _waiting(standing))
         found = answer(*said, tip.state, seen.pipeline, vantage)
-        run = tip.state.run if tip.state.run is not None and tip.state.run.id == found.run else None
+        run = _without_evidence(tip.state.run, found.run)
         if deep and tip.id is not None:
             if found.verdict is Answered.UNKNOWN:
                 earlier, run = self._search(seen, environment.name, tip.id, said)
@@ -405,12 +418,12 @@ class Gate:
                 run = state.run
                 if number:
                     if run is not None and run.id == number:
-                        found = (None, run)
+                        found = (None, _without_evidence(run, number))
                         break
                     continue
                 before = answer(*said, state, seen.pipeline, Vantage(None))
                 if before.verdict not in {Answered.UNKNOWN, Answered.PENDING}:
-                    found = (before, run if run is not None and run.id == before.run else None)
+                    found = (before, _without_evidence(run, before.run))
                     break
             _keep(self._earlier, key, found)
         return self._earlier[key]
@@ -440,13 +453,32 @@ class Gate:
             return LedgerTip(tip, EnvironmentState(seen.pipeline.name, environment), str(refused.problems[0]))
 
     def _view(self, seen: _Snapshot, environment: Environment, standing: Standing | None) -> EnvironmentView:
-        facts = seen.facts.get(environment.name)
+        facts, waiting = seen.facts.get(environment.name), _waiting(standing)
         if facts is None:
-            return EnvironmentView(environment, None, None, None, _waiting(standing) or "it has not been looked at yet")
-        said = (_subject(facts), facts.release)
-        tip = self._tip(seen, environment.name)
-        found, run = self._of_tip(seen, environment, tip, said, said[0], standing, deep=False)
-        return EnvironmentView(environment, found, facts.release, run, _waiting(standing))
+            return EnvironmentView(environment, None, None, None, waiting or "it has not been looked at yet")
+        view = self._current(seen, environment, standing)
+        if view is None:
+            said, tip = (_subject(facts), facts.release), self._tip(seen, environment.name)
+            found, run = self._of_tip(seen, environment, tip, said, said[0], standing, deep=False)
+            run = None if run is None else replace(run, findings=())
+            view = EnvironmentView(environment, found, facts.release, run, waiting)
+            self._views.pop(environment.name, None)
+            _keep(self._views, environment.name, (self._rests_on(seen, environment, standing), view))
+        return view
+
+    def _current(self, seen: _Snapshot, environment: Environment, standing: Standing | None) -> EnvironmentView | None:
+        """The view that was made before, where all that it rests on is the same: nothing is decoded again for it."""
+        kept = self._views.get(environment.name)
+        return kept[1] if kept is not None and kept[0] == self._rests_on(seen, environment, standing) else None
+
+    def _rests_on(self, seen: _Snapshot, environment: Environment, standing: Standing | None) -> tuple[object, ...]:
+        tip = seen.refs.get(self._ledgers.ref(seen.pipeline.name, environment.name))
+        return environment, tip, seen.facts.get(environment.name), standing, seen.pipeline
+
+
+def _without_evidence(run: Run | None, number: str | None) -> Run | None:
+    """The run, where it is that of the number; its evidence may be large, and nobody asks a gate for that."""
+    return replace(run, evidence=Evidence()) if run is not None and run.id == number else None
 
 
 def _subject(facts: Facts) -> Subject:

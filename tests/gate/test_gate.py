@@ -192,6 +192,24 @@ def test_environments_come_in_pages(watched) -> None:
     assert {("pass", "1")} == {(view.answer.verdict.value, view.answer.run) for view in (*first, *second)}
 
 
+def test_a_page_follows_what_moves(watched) -> None:
+    """A row that was made before is made anew where its ledger, its files or what it waits for have changed."""
+
+    def row() -> tuple[str, str | None]:
+        view = watched.gate.environments("", 1)[0][0]
+        return view.answer.verdict.value, view.answer.run
+
+    watched.poll()
+    passed = row()
+    watched.release("s00", "v2")
+    watched.poll()
+    committed = row()
+    watched.judge("s00/dev", Verdict.FAIL)
+    watched.poll()
+
+    assert [("pass", "1"), ("pending", None), ("fail", "2")] == [passed, committed, row()]
+
+
 def test_many_environments_cost_a_handful_of_reads(tmp_path) -> None:
     """Their ledgers are read together; asked again, nothing is read."""
     watched = Watched(tmp_path, services=12)

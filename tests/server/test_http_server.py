@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 from gitslo.adapters.http_server import HealthServer, parse_listen
 from gitslo.errors import Fatal
 from gitslo.model import Seconds
-from gitslo.ports import Address
+from gitslo.ports import Address, ServedReply, ServedRequest
 
 PATIENCE = 10.0
 
@@ -158,3 +159,89 @@ def test_a_port_in_use_is_fatal(serve) -> None:
     host, port = serve().address
     with pytest.raises(Fatal, match="cannot bind"):
         HealthServer(f"{host}:{port}", lambda: (True, ""), lambda: b"")
+
+
+# --------------------------------------------------------------------------- the API
+
+
+class Answerer:
+    """Answers with what it was asked, once it is let."""
+
+    def __init__(self) -> None:
+        self.go, self.full = threading.Event(), threading.Event()
+        self.go.set()
+        self.at_once, self.most = 0, 0
+        self._lock = threading.Lock()
+
+    def ask(self, request: ServedRequest) -> ServedReply:
+        with self._lock:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            if self.at_once == 8:
+                self.full.set()
+        assert self.go.wait(PATIENCE)
+        with self._lock:
+            self.at_once -= 1
+        said = [request.method, request.path, list(request.query), request.headers.get("authorization")]
+        return ServedReply(404, json.dumps(said).encode(), headers=(("X-More", "yes"),))
+
+
+@pytest.fixture
+def answerer() -> Answerer:
+    return Answerer()
+
+
+@pytest.fixture
+def api(answerer) -> Iterator[HealthServer]:
+    server = HealthServer("127.0.0.1:0", lambda: (True, ""), lambda: b"", Seconds(PATIENCE), ask=answerer.ask)
+    yield server
+    answerer.go.set()
+    server.stop()
+
+
+def test_a_question_comes_as_it_was_asked(api) -> None:
+    """Path and query decoded, names twice where they were; the answer goes out as it was given."""
+    connection = http.client.HTTPConnection(*api.address, timeout=PATIENCE)
+    connection.request(
+        "GET", "/api/v1/a%20b?x=1&x=%C3%A9&y=", headers={"Authorization": "Bearer t", "Host": "evil/../x"}
+    )
+    response = connection.getresponse()
+    found = json.loads(response.read())
+    connection.close()
+
+    assert (404, "application/json", "yes", "no-store") == (
+        response.status,
+        response.headers["Content-Type"],
+        response.headers["X-More"],
+        response.headers["Cache-Control"],
+    )
+    assert ["GET", "/api/v1/a b", [["x", "1"], ["x", "é"], ["y", ""]], "Bearer t"] == found
+
+
+@pytest.mark.parametrize(("method", "expected"), [("HEAD", ""), ("POST", "POST"), ("DELETE", "DELETE")])
+def test_every_method_is_for_the_api_to_refuse(api, method: str, expected: str) -> None:
+    """So that its errors are its own; a HEAD has no body."""
+    status, body, _ = ask(api.address, "/api/v1/x", method)
+
+    assert (404, expected) == (status, json.loads(body)[0] if body else "")
+
+
+def test_a_question_brings_no_body(api) -> None:
+    """It is refused before anybody reads it."""
+    assert 413 == ask(api.address, "/api/v1/verdict", "GET", b"x")[0]
+
+
+def test_health_does_not_wait_for_questions(api, answerer) -> None:
+    """So many questions are answered at a time, however slow they are; whether we live is told at once."""
+    answerer.go.clear()
+    statuses: list[int] = []
+    threads = [threading.Thread(target=lambda: statuses.append(ask(api.address, "/api/x")[0])) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    assert answerer.full.wait(PATIENCE / 2)
+    healthy = (ask(api.address, "/healthz")[0], ask(api.address, "/readyz")[0], ask(api.address, "/metrics")[0])
+    answerer.go.set()
+    for thread in threads:
+        thread.join()
+
+    assert ((200, 200, 200), [404] * 30, 8) == (healthy, statuses, answerer.most)
