@@ -180,6 +180,20 @@ def test_what_a_person_has_to_mend_is_said(world: Apps, spoil: Callable[[Apps], 
     assert key.splitlines()[1] not in str(caught.value)
 
 
+def test_permissions_that_are_missing_are_named(world: Apps) -> None:
+    """As the token says them: a repository does not say what an app may do with it."""
+    whole = world.forge().capabilities().cannot
+    world.app.permissions = {"contents": "write", "metadata": "read", "pull_requests": "read"}
+    lacking = world.forge().capabilities().cannot
+    name = world.made.full_name
+
+    assert [
+        f"The app has no `{each}: write` on {name}: give it that, and accept it there."
+        for each in ("issues", "pull_requests", "statuses")
+    ] == [line for line in lacking if line not in whole]
+    assert [] == [line for line in whole if "write" in line]
+
+
 def test_a_limit_at_the_token_is_kept_too(world: Apps) -> None:
     """GitHub limits the app's own requests as well: the repository's wait as long as it says."""
     forge = world.forge()

@@ -54,6 +54,7 @@ KNOWN = frozenset(
 )
 PREFIX = "/api/v3"
 HOUR = timedelta(hours=1)
+GRANTED = {"contents": "write", "issues": "write", "metadata": "read", "pull_requests": "write", "statuses": "write"}
 
 
 @dataclass
@@ -67,6 +68,7 @@ class App:
     installation: int
     repositories: set[str]
     suspended: bool = False
+    permissions: dict[str, str] = field(default_factory=lambda: dict(GRANTED))
     issued: int = 0
 
 
@@ -305,10 +307,9 @@ class GithubServer:
         name = f"{operation.parameters['owner']}/{operation.parameters['repo']}"
         if name not in app.repositories:
             raise Refusal(404, "Not Found")
-        permissions = {"contents": "write", "pull_requests": "write", "statuses": "write", "metadata": "read"}
         owner = self.service.account(operation.parameters["owner"])
         return 200, self._shapes.installation(
-            owner, app=app.id, slug=app.slug, installation=app.installation, permissions=permissions
+            owner, app=app.id, slug=app.slug, installation=app.installation, permissions=app.permissions
         )
 
     def _post_token(self, app: App, operation: Operation, body: Mapping[str, Any]) -> tuple[int, Any]:
@@ -330,7 +331,7 @@ class GithubServer:
         return 201, {
             "token": text,
             "expires_at": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "permissions": {"contents": "write", "metadata": "read"},
+            "permissions": app.permissions,
             "repository_selection": "selected",
         }
 

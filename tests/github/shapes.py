@@ -153,13 +153,13 @@ class Shapes:
         if whole:
             found |= {"network_count": 0, "subscribers_count": 0}
         if who is not None:
-            writes = who.login in repository.writers
+            writes = who.login in repository.writers and who.kind == "User"  # of apps it says that they may nothing
             found["permissions"] = {
                 "admin": who == repository.owner,
                 "maintain": who == repository.owner,
                 "push": writes,
                 "triage": writes,
-                "pull": True,
+                "pull": who.kind == "User",
             }
             if writes:  # others are not told
                 found |= {f"allow_{name}": name in repository.methods for name in _METHODS}

@@ -463,8 +463,11 @@ class GithubForge:
             yield "The repository is archived or disabled: nothing in it can be changed."
         if repository.has("has_pull_requests") and not repository.truth("has_pull_requests"):
             yield "The repository has no pull requests: switch them on in its settings."
-        if repository.has("permissions") and not repository.truth("permissions", "push"):
-            yield f"{us} may not write to {project}: give it write access, or an app `contents: write`."
+        if self._app is not None:
+            for permission in self._app.lacks():
+                yield f"The app has no `{permission}: write` on {project}: give it that, and accept it there."
+        elif repository.has("permissions") and not repository.truth("permissions", "push"):
+            yield f"{us} may not write to {project}: give it write access."
         wished = self._settings.method
         if wished is not None and wished not in allowed:
             yield f"`method: {wished}` is not allowed for {branch}: allow it there, or name another one."

@@ -14,7 +14,7 @@ Source: https://docs.github.com/en/apps/creating-github-apps/authenticating-with
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -28,6 +28,8 @@ from gitslo.model import Instant
 
 __all__ = ["GithubApp", "signed"]
 
+NEEDED: Final = ("contents", "issues", "pull_requests", "statuses")
+"""Permissions of a repository that have to be `write`."""
 LIFE: Final = 3600.0
 """Seconds that a token lives, as GitHub documents it; another span that it names counts where it is shorter."""
 SHORTEST: Final = 300.0
@@ -66,6 +68,7 @@ class GithubApp:
         self._lock = threading.Lock()
         self._installation = settings.installation
         self._token: _Token | None = None
+        self._granted: Mapping[str, str] = {}
         self._login = ""
 
     def token(self) -> str:
@@ -90,6 +93,16 @@ class GithubApp:
                 return False
             self._token = self._fresh()
             return True
+
+    def lacks(self) -> tuple[str, ...]:
+        """Permissions that it should have and has not; a repository does not say what an app may do with it.
+
+        Raises:
+            Retry, Refused: as `token`.
+        """
+        self.token()
+        granted = self._granted
+        return tuple(name for name in NEEDED if granted and granted.get(name) != "write")
 
     def login(self) -> str:
         """What the app is called where it comments: its name and `[bot]`."""
@@ -122,6 +135,7 @@ class GithubApp:
             message = f"the app {self._settings.id} gets no token for {self._repository}: {reply.said}"
             raise Refused(Problem(message, hint="is it installed there, and not suspended?"))
         answer = record(reply.data)
+        self._granted = {name: answer.text("permissions", name) for name in NEEDED if answer.has("permissions")}
         return _Token(answer.text("token"), since, since + USED * self._life(answer.text("expires_at")))
 
     def _life(self, until: str) -> float:
