@@ -219,8 +219,13 @@ def _ledger_key(config: RepositoryConfig) -> bytes | None:
     return config.ledger_key.resolve().reveal().encode() if config.ledger_key is not None else None
 
 
-def secrets_of(operator: Operator) -> tuple[str, ...]:
-    """The values of every secret that the operator's file refers to, to be masked wherever text goes out."""
+def secrets_of(operator: Operator, *, serving: bool = False) -> tuple[str, ...]:
+    """The values of every secret that is used, to be masked wherever text goes out.
+
+    Args:
+        operator: whose file refers to them.
+        serving: whether those that only the daemon's own server needs are among them.
+    """
     references = [c.credentials.password for c in operator.repositories if c.credentials is not None]
     references += [c.ledger_key for c in operator.repositories if c.ledger_key is not None]
     references += [c.signing.key for c in operator.repositories if c.signing is not None]
@@ -228,5 +233,5 @@ def secrets_of(operator: Operator) -> tuple[str, ...]:
     references += [c.forge.app.private_key for c in operator.repositories if c.forge.app is not None]
     references += [identity.secret for identity in operator.identities.values()]
     references += [secret for source in operator.sources.values() for secret in source.secrets]
-    references += operator.serve.secrets
+    references += operator.serve.secrets if serving else ()
     return tuple(reference.resolve().reveal() for reference in references)

@@ -66,7 +66,7 @@ def serve(config: Path, log: str) -> None:
 
     stopping = _stop_on_signals()
     operator = load_operator(config)
-    with observer(log, secrets_of(operator)) as told:
+    with observer(log, secrets_of(operator, serving=True)) as told:
         serve_all(build(operator, [told]), stopping)
 
 

@@ -24,6 +24,7 @@ from gitslo.forge_settings import ForgeSettings
 from gitslo.identities import Basic, CertificateFiles, ClientAuthentication, ClientCredentials, Identity
 from gitslo.model import Allowed, Ceilings
 from gitslo.serve_settings import ServeSettings, WebhookConfig
+from gitslo.wiring import secrets_of
 from tests.authority import Authority
 
 LEAST = "schema: gitslo/v1\nrepositories:\n  - {name: shop, url: https://git.example.com/acme/shop.git}\n"
@@ -193,6 +194,18 @@ def test_what_is_served_names_its_secrets() -> None:
         "127.0.0.1:8080", SecretRef(file="/run/api"), {"shop": WebhookConfig(Sender.FORGEJO, SecretRef(env="HOOK"))}
     )
     assert (SecretRef(file="/run/api"), SecretRef(env="HOOK")) == found.secrets
+
+
+def test_only_the_daemon_needs_what_it_serves_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`gitslo once` with the same file works where they are not set; the daemon masks them, and does not start without."""
+    token = tmp_path / "api"
+    token.write_text("token\n")
+    operator = parse_operator(SERVED.replace("/run/api", str(token)).encode(), file="f")
+    with pytest.raises(Refused, match="the environment variable HOOK is not set"):
+        secrets_of(operator, serving=True)
+    monkeypatch.setenv("HOOK", "hook")
+
+    assert ((), ("token", "hook")) == (secrets_of(operator), secrets_of(operator, serving=True))
 
 
 @pytest.mark.parametrize(
