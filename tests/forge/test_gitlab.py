@@ -10,7 +10,7 @@ import pytest
 
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.forge_settings import MergeMethod
-from gitslo.model import CommitId, Instant
+from gitslo.model import CommitId
 from gitslo.ports import HttpAnswer, PullRequest, PullRequestState, Status, StatusState
 from gitslo.testing.forge_contract import FORGE_CONTRACT, ISSUE_CONTRACT, ForgeWorld, IssueWorld
 from tests.forge.gitea_world import CountingSend
@@ -19,19 +19,6 @@ from tests.gitlab_project import MAINTAINER
 from tests.gitlab_server import BOT, OWNER, STRANGER, GitlabServer
 
 HEAD = "gitslo/shop/dev/promote"
-
-
-class Later:
-    """The machine's clock, some time ahead."""
-
-    def __init__(self, world: GitlabWorld) -> None:
-        self._clock = world.clock
-        self.ahead = 0.0
-        world.clock = self  # type: ignore[assignment]
-
-    def now(self) -> Instant:
-        now = self._clock.now()
-        return Instant(now.monotonic + self.ahead, now.wall + self.ahead)
 
 
 def opened(world: GitlabWorld, body: str = "the numbers") -> PullRequest:
@@ -129,8 +116,9 @@ def test_a_method_that_the_project_has_not_is_told(
     pull, forge = opened(world), world.forge()
     with pytest.raises(Retry, match=f"the project does not allow the method `{method}`"):
         forge.merge(pull.number, pull.head_commit, "Merge")
-    able = forge.capabilities()
+    able, blocked = forge.capabilities(), forge.find(HEAD)[0].blocked
 
+    assert f"the project does not allow the method `{method}`" == blocked
     assert (True, False) == (any(said in line for line in able.cannot), method.value in able.merges)
 
 

@@ -138,8 +138,10 @@ class GitlabPulls:
     def _closer(self, number: int) -> str:
         """`closed_by` is empty on older merge requests; the events stay."""
         events = pages(self._http, f"{self._path}/merge_requests/{number}/resource_state_events", {})
-        closings = [each for each in events if each.text("state") == "closed"]
-        return closings[-1].text("user", "username") if closings else ""
+        closings = {
+            each.number("id"): each.text("user", "username") for each in events if each.text("state") == "closed"
+        }
+        return closings[max(closings)] if closings else ""
 
     def _went(self, head: str, by: str, closed: datetime) -> bool:
         """Whether the last that had happened to the branch was that the same person deleted it; a no comes before."""
