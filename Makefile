@@ -14,7 +14,7 @@ SYSTEM_PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3; d
 # A stamp per content of what is installed: a change there installs again, nothing else does.
 STAMP := $(VENV)/stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test lint bench bench-crash bench-load bench-verdict bench-webhooks components clean lock docs
+.PHONY: help setup demo test lint bench bench-crash bench-forge bench-load bench-races bench-verdict bench-webhooks components clean lock docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -45,14 +45,20 @@ lint: $(STAMP) ## format, lint, types, layers, links and paths in files
 	@$(BIN)/python -m tests.project.files
 
 bench: $(STAMP) ## figures of cost, beside the same work done by bare tools
-	@for file in $(filter-out bench/crash.py bench/webhooks.py,$(wildcard bench/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
+	@for file in $(filter-out bench/crash.py bench/forge.py bench/races.py bench/webhooks.py,$(wildcard bench/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
 
 bench-crash: $(STAMP) components ## kills, pauses and races, and what came of them; GITSLO_CRASH_RUNS=N for more
 	@$(BIN)/python bench/crash.py
 
+bench-forge: $(STAMP) components ## from the verdict to the open pull request on a real forge, beside a bare push and a bare call
+	@$(BIN)/python bench/forge.py
+
 bench-load: $(STAMP) ## gitslo load beside other load tools and beside the truth; writes docs/explanation/load-figures.md
 	@$(BIN)/python tests/components.py test bench
 	@$(BIN)/python -m bench.load
+
+bench-races: $(STAMP) ## people who push to the branch all the while that gitslo does
+	@$(BIN)/python bench/races.py
 
 bench-verdict: $(STAMP) ## how often verdicts are wrong, beside other rules; writes docs/explanation/verdict-figures.md
 	@$(BIN)/python -m bench.verdict
