@@ -197,7 +197,7 @@ def test_what_is_served_names_its_secrets() -> None:
 
 
 def test_only_the_daemon_needs_what_it_serves_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`gitslo once` with the same file works where they are not set; the daemon masks them, and does not start without."""
+    """`gitslo once` works where they are not set; the daemon masks them, and does not start without them."""
     token = tmp_path / "api"
     token.write_text("token\n")
     operator = parse_operator(SERVED.replace("/run/api", str(token)).encode(), file="f")
