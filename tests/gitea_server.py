@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-__all__ = ["BOT", "OWNER", "STRANGER", "Account", "GiteaServer", "Reply"]
+__all__ = ["BOT", "OWNER", "SIGNER", "STRANGER", "Account", "GiteaServer", "Reply"]
 
 OWNER = "ada"
 """Owns the repositories, and may push to their protected branches."""
@@ -50,7 +50,10 @@ HTTP_ADDR = 127.0.0.1
 HTTP_PORT = {port}
 ROOT_URL = http://127.0.0.1:{port}/
 STATIC_ROOT_PATH = {home}/static
-DISABLE_SSH = true
+DISABLE_SSH = false
+START_SSH_SERVER = false
+SSH_CREATE_AUTHORIZED_KEYS_FILE = false
+SSH_ROOT_PATH = {home}/ssh
 OFFLINE_MODE = true
 LFS_START_SERVER = false
 [database]
@@ -60,7 +63,7 @@ SQLITE_JOURNAL_MODE = WAL
 [repository]
 ROOT = {home}/repositories
 DEFAULT_BRANCH = main
-[security]
+{signing}[security]
 INSTALL_LOCK = true
 PASSWORD_HASH_ALGO = pbkdf2$1000$50
 MIN_PASSWORD_LENGTH = 6
@@ -89,6 +92,20 @@ ENABLED = false
 [mailer]
 ENABLED = false
 """
+
+SIGNER = "forge@example.com"
+SIGNING = """\
+[repository.signing]
+SIGNING_KEY = {home}/signing.pub
+SIGNING_NAME = forge
+SIGNING_EMAIL = {signer}
+SIGNING_FORMAT = ssh
+INITIAL_COMMIT = never
+CRUD_ACTIONS = never
+WIKI = never
+MERGES = commitssigned
+"""
+"""It signs what it merges where everything that it merges is signed: else nothing is as it would be without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +159,12 @@ class GiteaServer:
         # copied: where root's cache lies nobody else may look
         shutil.copy(self._program, home / "gitea")
         shutil.copytree(self._program.parent / "static", home / "static")
-        (home / "app.ini").write_text(CONFIGURATION.format(user=self._user, home=home, port=port))
+        keygen = shutil.which("ssh-keygen")
+        if keygen is not None:
+            argv = [keygen, "-q", "-t", "ed25519", "-N", "", "-C", SIGNER, "-f", str(home / "signing")]
+            subprocess.run(argv, check=True, capture_output=True, timeout=DEADLINE)
+        signing = SIGNING.format(home=home, signer=SIGNER) if keygen is not None else ""
+        (home / "app.ini").write_text(CONFIGURATION.format(user=self._user, home=home, port=port, signing=signing))
         if os.geteuid() == 0:
             for path in [home, *home.rglob("*")]:
                 shutil.chown(path, self._user)

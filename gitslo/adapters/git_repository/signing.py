@@ -3,7 +3,7 @@
 Used by `repository` for every commit that it builds; `ssh_signing` and `gpg_signing` are the two ways. Made by the
 wiring. **Invariants**
 * the same commit has the same signature on every machine that has the key: a change's id is recorded before it is
-  published, and whoever continues builds it again (docs/decisions/0004 and 0014). A key of which that does not hold is
+  published, and whoever continues builds it again (docs/decisions/0004 and 0015). A key of which that does not hold is
   refused at its first use;
 * the key is in no argument vector, no environment, no error, and on no disk (see the two ways for where it is);
 * a program that signs knows nothing of the caller's environment, asks nobody, and is gone when the call returns.
