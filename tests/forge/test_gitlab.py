@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gitslo.adapters.forges import gitlab_forge
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.forge_settings import MergeMethod
 from gitslo.model import CommitId
@@ -410,6 +411,15 @@ def test_wrong_rights_are_refused_with_what_to_do(gitlab: GitlabServer) -> None:
     assert [] == [part for part, line in zip(wanted, said, strict=True) if part not in line]
     assert (True, {}) == (any("nobody-at-all" in line for line in told), world.project.merges)
     assert "0" * 20 not in "".join(said)
+
+
+def test_a_url_without_a_group_is_no_projects(gitlab: GitlabServer) -> None:
+    """Said before anything is asked, with what may be meant."""
+    world = GitlabWorld(gitlab)
+    with pytest.raises(Refused, match="ends in GROUP/PROJECT, found the path 'shop'"):
+        gitlab_forge(replace(world.settings, project="shop"), world.send, world.clock)
+
+    assert [] == world.send.requests
 
 
 def test_what_the_account_may_not_is_said(gitlab: GitlabServer) -> None:
