@@ -14,7 +14,7 @@ from gitslo.adapters.forges.opening import GITHUB_HEADERS, github_api
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.forge_settings import MergeMethod
 from gitslo.model import CommitId, Instant
-from gitslo.ports import HttpAnswer, PullRequest, PullRequestState, Status, StatusState
+from gitslo.ports import HttpAnswer, Issue, PullRequest, PullRequestState, Status, StatusState
 from tests.forge.github_world import BOT, OWNER, STRANGER, GithubWorld
 from tests.github.server import GithubServer
 from tests.github.state import Comment, Rules, StatusRow
@@ -345,6 +345,21 @@ def test_what_is_too_long_is_cut_once(github: GithubServer) -> None:
     assert (pull, commented) == (again, world.effects())
     assert (before + 1, 256, True) == (commented, len(pull.title), BODY_LENGTH - 1000 < len(pull.body) < BODY_LENGTH)
     assert pull.body.endswith("`gitslo report` shows all of it.*")
+
+
+def test_an_issue_that_is_too_long_is_cut_once(github: GithubServer) -> None:
+    """As a pull request's body: cut, and known again as it is."""
+    world = GithubWorld(github)
+    issue = Issue("gitslo/dev", "dev needs a person", "| one line of the table | 1 ms |\n" * 4000, open=True)
+    told = []
+    for _ in range(2):
+        issues = world.forge().issues
+        assert issues is not None
+        issues.tell(issue)
+        told.append((world.effects(), issues.stands(issue)))
+
+    assert [(1, True)] * 2 == told
+    assert BODY_LENGTH - 1000 < len(world.issues()[0].body) < BODY_LENGTH
 
 
 class Meddling:

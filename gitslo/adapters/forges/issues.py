@@ -17,7 +17,7 @@ from typing import Final
 
 from gitslo.adapters.forges.answers import Json, Record, items
 from gitslo.adapters.forges.http import ForgeHttp
-from gitslo.adapters.forges.marks import marked, unmarked
+from gitslo.adapters.forges.marks import fitted, marked, unmarked
 from gitslo.ports import Issue
 
 __all__ = ["LABEL", "ForgeIssues", "IssueWords"]
@@ -42,6 +42,7 @@ class IssueWords:
         method: of an update.
         opening, closing: what changes its state.
         labels: what a new issue is given; asked for when one is made.
+        most: characters of a text, the mark's among them; the fewest that any forge takes, as nobody reads more.
         write, read: a text with its mark as the forge is to have it, and back; `marked` and `unmarked` do for most.
     """
 
@@ -56,6 +57,7 @@ class IssueWords:
     opening: Mapping[str, Json]
     closing: Mapping[str, Json]
     labels: Callable[[], Json]
+    most: int = 65_536
     write: Callable[[str, str, str], str] = marked
     read: Callable[[str, str], tuple[str, str]] = unmarked
 
@@ -117,13 +119,16 @@ class ForgeIssues:
             return not issue.open and (standing is None or not self._is_open(standing))
         words = self._ask_words()
         shown = words.read(standing.text(words.body), "issue")[0].rstrip()
-        return standing.text("title") == issue.title and shown == issue.body.rstrip()
+        return standing.text("title") == issue.title and shown == self._fitted(issue)
 
     def _is_open(self, standing: Record) -> bool:
         return standing.text("state") == self._ask_words().is_open
 
     def _content(self, issue: Issue) -> str:
-        return self._ask_words().write(issue.body.rstrip(), "issue", issue.key)
+        return self._ask_words().write(self._fitted(issue), "issue", issue.key)
+
+    def _fitted(self, issue: Issue) -> str:
+        return fitted(issue.body.rstrip(), self._ask_words().most)
 
     def _look(self) -> None:
         """All issues of ours; of several with one key, which only a race of two daemons leaves, the oldest counts."""
