@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import os
 import secrets
 import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from gitslo.cli.whole_file import see_that_it_can_be_written, write_whole
 from gitslo.core.addresses import parse_host_port
 from gitslo.core.bounds import targets_used
 from gitslo.core.evidence_file import EVIDENCE_CAP, EvidenceFile, decode, encode
@@ -78,6 +77,20 @@ def exit_code(verdict: Verdict) -> int:
     help="Go on with the evidence in this file, and write it back.",
 )
 @click.option(
+    "--junit",
+    "junit_path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the result as JUnit XML, too.",
+)
+@click.option(
+    "--summary",
+    "summary_path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the result as Markdown, too.",
+)
+@click.option(
     "--certificate",
     "certificates",
     multiple=True,
@@ -123,6 +136,8 @@ def test(
     targets: tuple[str, ...],
     how: str | None,
     evidence_path: Path | None,
+    junit_path: Path | None,
+    summary_path: Path | None,
     certificates: tuple[str, ...],
     identities: tuple[str, ...],
     variables: tuple[str, ...],
@@ -139,11 +154,14 @@ def test(
     """
     from gitslo.cli.access_options import certificates_of, identities_of, variable
     from gitslo.cli.metric_options import facts_of, sources_in
+    from gitslo.cli.result_files import result_files
     from gitslo.wiring_run import target_access
 
     if as_json and how not in (None, Format.JSON.value):
         raise click.UsageError(f"--json and --format {how} exclude each other")
     form = Format.JSON if as_json else Format(how or Format.TEXT.value)
+    beside = {"FILE": file, "--evidence": evidence_path, "--sources": sources_path}
+    files = result_files(junit_path, summary_path, beside=beside)
     plan = read_plan(file)
     plan, hosts = _with_targets(plan, targets, str(file))
     allowed = Allowed(
@@ -154,6 +172,7 @@ def test(
     kept = _Kept(evidence_path, plan.digest) if evidence_path is not None else None
     outside = _Outside(access, _engines(engines), sources_in(sources_path), facts_of(facts, "--set"))
     result = _run(plan, allowed, outside, str(file), kept.file if kept is not None else None)
+    files.write(result)
     if kept is not None and result.verdict is not Verdict.ERROR:
         kept.write(result)
     click.echo(_painted(render(result, form), form), nl=False)
@@ -375,8 +394,7 @@ class _Kept:
     _content: bytes | None = None
 
     def __post_init__(self) -> None:
-        if not os.access(self.path.parent, os.W_OK):
-            raise Refused(Problem("its folder does not exist, or is not writable", file=str(self.path)))
+        see_that_it_can_be_written(self.path)
         self._content = self._read()
         if self._content is not None:
             self.file = decode(self._content, plan=self.plan, where=str(self.path))
@@ -395,14 +413,4 @@ class _Kept:
         if self._read() != self._content:
             message = "somebody else changed it while this test ran; its evidence was not added"
             raise Refused(Problem(message, file=str(self.path), hint="give each test a file of its own"))
-        try:
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=f".{self.path.name}.", delete=False) as new:
-                new.write(encode(result.plan, result.verdict, result.evidence))
-                new.flush()
-                os.fchmod(new.fileno(), self.path.stat().st_mode & 0o777 if self._content is not None else 0o644)
-                os.fsync(new.fileno())
-            Path(new.name).replace(self.path)
-        except OSError as error:
-            with contextlib.suppress(OSError, UnboundLocalError):
-                Path(new.name).unlink()
-            raise Refused(Problem(f"cannot be written: {error.strerror}", file=str(self.path))) from error
+        write_whole(self.path, encode(result.plan, result.verdict, result.evidence))
