@@ -61,6 +61,7 @@ class Watched:
 
     def __init__(self, folder: Path, services: int = 3, bounds: Bounds | None = None) -> None:
         self.clock = ManualClock()
+        self._writer: Sight | None = None
         self.mono = Mono(folder, services)
         self.mono.passed()
         repository = self.mono.clone()
@@ -92,7 +93,7 @@ class Watched:
 
     def judge(self, environment: str, verdict: Verdict) -> None:
         """An entry that says how what the branch has now was judged, as the loop would have written it."""
-        sight = sight_of(self.mono.clone())
+        sight = self._writer = self._writer or sight_of(self.mono.clone())
         sight.look()
         tip = sight.ledger(environment)
         state = _judged(sight, environment, tip.state, verdict)

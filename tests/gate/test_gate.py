@@ -21,6 +21,14 @@ def watched(tmp_path):
     return Watched(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def still(tmp_path_factory):
+    """One that was polled, and that no test changes."""
+    one = Watched(tmp_path_factory.mktemp("still"))
+    one.poll()
+    return one
+
+
 def denied(watched: Watched, environment: str, commit: str | None) -> tuple[int, str]:
     with pytest.raises(Denied) as error:
         watched.gate.verdict(environment, commit)
@@ -37,12 +45,11 @@ def test_before_the_first_poll_nothing_is_said(watched) -> None:
     assert (503, "not_ready") == denied(watched, "s00/dev", None)
 
 
-def test_without_a_commit_the_branchs_head_is_meant(watched) -> None:
+def test_without_a_commit_the_branchs_head_is_meant(still) -> None:
     """What runs has passed; the answer names the commit."""
-    watched.poll()
-    view = watched.gate.verdict("s00/dev", None)
+    view = still.gate.verdict("s00/dev", None)
 
-    assert (watched.mono.head, Answered.PASS, "1", True) == (
+    assert (still.mono.head, Answered.PASS, "1", True) == (
         view.commit,
         view.answer.verdict,
         view.answer.run,
@@ -72,21 +79,19 @@ def test_a_commit_may_be_abbreviated(watched) -> None:
         (ABSENT + "0", (400, "bad_commit")),
     ],
 )
-def test_a_commit_that_the_branch_does_not_hold(watched, commit: str, expected: tuple[int, str]) -> None:
+def test_a_commit_that_the_branch_does_not_hold(still, commit: str, expected: tuple[int, str]) -> None:
     """What is no commit's id is a mistake; what may still come is not known yet. Neither asks the remote anything."""
-    watched.poll()
-    watched.reads.since()
+    still.reads.since()
 
-    assert expected == denied(watched, "s00/dev", commit)
-    assert set() == {"list_refs", "fetch", "swap"} & set(watched.reads.since())
+    assert expected == denied(still, "s00/dev", commit)
+    assert set() == {"list_refs", "fetch", "swap"} & set(still.reads.since())
 
 
-def test_a_commit_of_another_branch_is_not_known(watched) -> None:
+def test_a_commit_of_another_branch_is_not_known(still) -> None:
     """A ledger's entry is a commit that lies here, and nothing that was on the branch."""
-    watched.poll()
-    entry = next(tip for ref, tip in watched.controller.sight.refs.items() if ref.startswith("refs/gitslo/"))
+    entry = next(tip for ref, tip in still.controller.sight.refs.items() if ref.startswith("refs/gitslo/"))
 
-    assert (404, "unknown_commit") == denied(watched, "s00/dev", entry)
+    assert (404, "unknown_commit") == denied(still, "s00/dev", entry)
 
 
 def test_several_commits_that_begin_alike_are_told(tmp_path) -> None:
@@ -177,11 +182,10 @@ def test_what_is_old_is_not_told(watched) -> None:
     assert ("pass", (503, "not_ready")) == (before, denied(watched, "s00/dev", None))
 
 
-def test_environments_come_in_pages(watched) -> None:
+def test_environments_come_in_pages(still) -> None:
     """In the pipeline's order; each page says where the next one begins, the last one that there is none."""
-    watched.poll()
-    first, following = watched.gate.environments("", 2)
-    second, end = watched.gate.environments(following, 2)
+    first, following = still.gate.environments("", 2)
+    second, end = still.gate.environments(following, 2)
 
     assert (["s00/dev", "s01/dev"], "s01/dev", ["s02/dev"], "") == (
         [view.environment.name for view in first],
