@@ -27,9 +27,11 @@ from gitslo.errors import Problem, Refused
 from gitslo.forge_settings import ForgeSettings, parse_forge
 from gitslo.identities import CertificateFiles, Identity, parse_certificates, parse_identities
 from gitslo.model import Allowed, Ceilings, Seconds
+from gitslo.ports import Place
 from gitslo.secret import Secret, SecretRef, secret_at
 from gitslo.serve_settings import ServeSettings, parse_serve
 from gitslo.source_config import SourceConfig, parse_sources
+from gitslo.wording_settings import TemplateText, parse_templates
 
 __all__ = [
     "CommandConfig",
@@ -105,6 +107,7 @@ class RepositoryConfig:
         process: None where no process syncer serves it.
         ca: a PEM file with the authorities that may have signed the server's certificate; None: the system's.
         signing: None: commits are not signed.
+        templates: own words for pull requests and commits.
     """
 
     name: str
@@ -121,6 +124,7 @@ class RepositoryConfig:
     allowed: Allowed
     ca: Path | None = None
     signing: CommitSigning | None = None
+    templates: Mapping[Place, TemplateText] = attribute(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +275,7 @@ def _repository(field: Field) -> RepositoryConfig:
         allowed=_allowed(field.get("allow")),
         ca=ca,
         signing=parse_signing(field.get("commit"), author),
+        templates=parse_templates(field.get("templates")),
     )
 
 

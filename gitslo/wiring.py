@@ -22,7 +22,7 @@ from gitslo.loop.serve import Patrol, once, patrol
 from gitslo.loop.sight import Sight
 from gitslo.model import Seconds
 from gitslo.ports import Event, Observer, Repository, Syncer, tell_all
-from gitslo.wiring_forge import entry_point, forge_of, git_login
+from gitslo.wiring_forge import entry_point, forge_of, git_login, wording_of
 from gitslo.wiring_git import signer_of
 from gitslo.wiring_run import SystemClock, load_engine, metric_sources, readiness_probe, target_access
 from gitslo.wiring_serve import GIT_PATIENCE, api_of, gate_of, webhooks_of
@@ -183,6 +183,7 @@ def _patrol(
         commands=_commands(operator.commands),
         observers=observers,
         attempts=Attempts(places, wake.set),
+        wording=wording_of(config),
         sources=metric_sources(operator.sources, config.allowed, operator.certificates),
     )
     gate = None

@@ -8,9 +8,9 @@ from typing import cast
 from gitslo.config import RepositoryConfig
 from gitslo.errors import Fatal
 from gitslo.forge_settings import LOCAL
-from gitslo.ports import Clock, Forge, Repository
+from gitslo.ports import Clock, Forge, Repository, Wording, usual_wording
 
-__all__ = ["entry_point", "forge_of", "git_login"]
+__all__ = ["entry_point", "forge_of", "git_login", "wording_of"]
 
 
 def forge_of(config: RepositoryConfig, repository: Repository, clock: Clock) -> Forge:
@@ -45,6 +45,19 @@ def git_login(config: RepositoryConfig, clock: Clock) -> tuple[str, Callable[[],
     from gitslo.load.tls import context  # noqa: PLC0415
 
     return "x-access-token", installed_app(forge, HttpClient(context).send, clock).token
+
+
+def wording_of(config: RepositoryConfig) -> Wording:
+    """The operator's own words for pull requests and commits; the usual ones where there are no templates.
+
+    Raises:
+        Refused: a template cannot be used.
+    """
+    if not config.templates:
+        return usual_wording
+    from gitslo.adapters.wording import jinja_wording  # noqa: PLC0415 - 40 ms, for those who have templates
+
+    return jinja_wording(config.templates)
 
 
 def entry_point(group: str, name: str) -> Callable[..., object]:

@@ -7,16 +7,19 @@ message, because the change's commit id is computed from it on every machine.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from gitslo.core.escape import quiet, short
+from gitslo.core.escape import plain, quiet, short
 from gitslo.core.figures import count, quantity
 from gitslo.core.quantities import parse_amount
 from gitslo.errors import Refused
 from gitslo.model import Change, ChangeKind, Environment, Quantity, Release, ReleaseValue, Run, Verdict
+from gitslo.ports import Place, Value, Wording, usual_wording
 
 __all__ = [
+    "SAMPLE_VALUES",
     "STATUS_LENGTH",
     "TITLE_LENGTH",
     "commit_message",
@@ -25,6 +28,7 @@ __all__ = [
     "pull_request_title",
     "short_value",
     "status_description",
+    "template_values",
 ]
 
 TITLE_LENGTH = 200
@@ -39,16 +43,13 @@ _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]+|\b([0-9a-f]{12})[0-9a-f]{2
 # --------------------------------------------------------------------------- changes
 
 
-def commit_message(change: Change, environment: Environment) -> str:
-    """Subject, what is promoted or undone, and the trailers that name the evidence."""
-    paragraphs = [_subject(change, environment), "\n".join(_explained(change))]
-    listed = [f"* {_cut(_moved_line(*pair))}" for pair in moved(change.from_release, change.to_release)]
-    if listed:
-        paragraphs.append("\n".join(listed))
-    if change.undone:
-        undone = [f"* {_cut(quiet(line))}" for line in change.undone[:_SHOWN_UNDONE]]
-        more = len(change.undone) - len(undone)
-        paragraphs.append("\n".join(["Undone:", *undone, *([f"* and {more} more"] if more else [])]))
+def commit_message(change: Change, environment: Environment, wording: Wording = usual_wording) -> str:
+    """Subject, what is promoted or undone, and the trailers that name the evidence, whatever the words before them."""
+    usual = _usual_message(change, environment)
+    values = {**template_values(change, environment, quiet), "message": usual}
+    own = wording(Place.COMMIT, values)
+    # What is printed differs from letters only by what acts on a terminal; lines are the operator's.
+    said = usual if own is None else "\n".join(map(_printable, own.strip().splitlines())).strip() or usual
     trailers = (
         ("Action", change.kind.value),
         ("Environment", environment.name),
@@ -58,13 +59,59 @@ def commit_message(change: Change, environment: Environment) -> str:
         ("Ledger", change.source_ledger),
     )
     # Only `plain` words reach a trailer, so none can end its line and begin another.
-    paragraphs.append("\n".join(f"Gitslo-{name}: {quiet(value)}" for name, value in trailers))
-    return "\n\n".join(paragraphs) + "\n"
+    last = "\n".join(f"Gitslo-{name}: {quiet(value)}" for name, value in trailers)
+    return f"{said}\n\n{last}\n"
 
 
-def pull_request_title(change: Change, environment: Environment) -> str:
+def _printable(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" "))] + plain(line)
+
+
+def _usual_message(change: Change, environment: Environment) -> str:
+    paragraphs = [_subject(change, environment), "\n".join(_explained(change))]
+    listed = [f"* {_cut(_moved_line(*pair))}" for pair in moved(change.from_release, change.to_release)]
+    if listed:
+        paragraphs.append("\n".join(listed))
+    if change.undone:
+        undone = [f"* {_cut(quiet(line))}" for line in change.undone[:_SHOWN_UNDONE]]
+        more = len(change.undone) - len(undone)
+        paragraphs.append("\n".join(["Undone:", *undone, *([f"* and {more} more"] if more else [])]))
+    return "\n\n".join(paragraphs)
+
+
+def pull_request_title(change: Change, environment: Environment, wording: Wording = usual_wording) -> str:
     """At most 200 characters: what goes where."""
-    return short(_subject(change, environment), TITLE_LENGTH)
+    usual = _subject(change, environment)
+    own = wording(Place.TITLE, {**template_values(change, environment, quiet), "title": usual})
+    return short(plain(own or "") or usual, TITLE_LENGTH)
+
+
+def template_values(change: Change, environment: Environment, safe: Callable[[str], str]) -> dict[str, Value]:
+    """What every template of a change is given.
+
+    Args:
+        safe: makes what others wrote harmless for the place.
+    """
+    return {
+        "kind": change.kind.value,
+        "environment": safe(environment.name),
+        "pipeline": safe(environment.pipeline),
+        "service": safe(environment.service or ""),
+        "stage": safe(environment.stage),
+        "source": safe(change.source),
+        "run": safe(change.source_run),
+        "revision": change.source_revision,
+        "release": change.to_release.digest,
+        "moves": [
+            {
+                "kind": now.kind.value,
+                "name": safe(now.name),
+                "before": "" if was is None else safe(short_value(was.value)),
+                "after": safe(short_value(now.value)),
+            }
+            for was, now in moved(change.from_release, change.to_release)
+        ],
+    }
 
 
 def moved(old: Release, new: Release) -> tuple[tuple[ReleaseValue | None, ReleaseValue], ...]:
@@ -105,6 +152,19 @@ def _explained(change: Change) -> list[str]:
 
 def _cut(line: str) -> str:
     return short(line, _LINE)
+
+
+_SAMPLE: Final = {
+    "kind": "promote", "environment": "staging", "pipeline": "shop", "service": "checkout", "stage": "staging",
+    "source": "dev", "run": "12", "revision": "3" * 40, "release": "5" * 64,
+}  # fmt: skip
+_MOVES: Final = ({"kind": "image", "name": "example/checkout", "before": "v1", "after": "v2"},)
+
+SAMPLE_VALUES: Final[Mapping[Place, Sequence[Mapping[str, Value]]]] = {
+    place: tuple({**_SAMPLE, "moves": moves, name: f"the usual {name}"} for moves in (_MOVES, (_MOVES * 2), ()))
+    for place, name in ((Place.TITLE, "title"), (Place.BODY, "page"), (Place.COMMIT, "message"))
+}
+"""Values to try a template with: those of a change of one value, of several, and of none."""
 
 
 # --------------------------------------------------------------------------- statuses

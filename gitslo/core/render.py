@@ -22,6 +22,7 @@ from gitslo.core.messages import (
     pull_request_title,
     short_value,
     status_description,
+    template_values,
 )
 from gitslo.core.pictures import pictures
 from gitslo.core.tables import load_table, text_table, verdict_table, worth
@@ -39,6 +40,7 @@ from gitslo.model import (
     Target,
     Verdict,
 )
+from gitslo.ports import Place, Wording, usual_wording
 
 __all__ = [
     "BODY_BYTES",
@@ -85,6 +87,7 @@ def pull_request_body(
     *,
     source: Environment | None = None,
     plan: Plan | None = None,
+    wording: Wording = usual_wording,
 ) -> str:
     """The body of a change's pull request, at most 60 KiB.
 
@@ -95,6 +98,7 @@ def pull_request_body(
             promotion another run than the change names: its numbers are no longer at hand, and the page says so.
         source: PROMOTE: the environment that passed, for the command that reproduces its run.
         plan: of that run, for the names and addresses in the command; None where it is not at hand.
+        wording: the operator's own words around the usual page, or instead of it.
     """
     promotes = change.kind is ChangeKind.PROMOTE
     shown = run if run is not None and (not promotes or run.id == change.source_run) else None
@@ -114,7 +118,9 @@ def pull_request_body(
     if judged_in is not None:
         revision = change.source_revision if promotes or run is None else run.revision
         parts.append(_section("Reproduce it", _reproduce(revision, judged_in.plan_path, plan)))
-    return _fitted(parts)
+    usual = "\n\n".join(parts)
+    own = wording(Place.BODY, {**template_values(change, environment, markdown), "page": usual})
+    return _fitted([usual if own is None else own.strip() or usual])
 
 
 def report(

@@ -45,7 +45,7 @@ from gitslo.loop.observe import branch_of, edits_of
 from gitslo.loop.sight import Sight
 from gitslo.loop.telling import of_push
 from gitslo.model import Change, ChangeKind, CommitId, EnvironmentState, Run, WriteMode
-from gitslo.ports import Event, Forge, Issue, PullRequestState, RefUpdate
+from gitslo.ports import Event, Forge, Issue, PullRequestState, RefUpdate, Wording, usual_wording
 
 __all__ = ["Actor", "Commands"]
 
@@ -68,6 +68,7 @@ class Actor:
         cancel: Callable[[str, str, str], None],
         commands: Commands,
         tell: Callable[[Event], None],
+        wording: Wording = usual_wording,
     ) -> None:
         """Args: begin: starts the claimed attempt; cancel: (environment, nonce, reason)."""
         self._tell = tell
@@ -76,6 +77,7 @@ class Actor:
         self._begin = begin
         self._cancel = cancel
         self._commands = commands
+        self._wording = wording
         self.told: dict[str, dict[str, None]] = {}
         """By environment, oldest first: keys of what stands on the forge; one that is forgotten is looked up again."""
 
@@ -221,7 +223,7 @@ class Actor:
             change.source,
             change.source_revision,
         )
-        message = commit_message(change, o.environment)
+        message = commit_message(change, o.environment, self._wording)
         return self._sight.repository.commit([change.base], change.base, edits, message, change.proposed_wall)
 
     def _push(self, o: Observation, step: PushChange) -> None:
@@ -271,8 +273,8 @@ class Actor:
             key=change_key(o, change),
             head=change.branch,
             base=self._sight.repository.branch_ref.removeprefix("refs/heads/"),
-            title=pull_request_title(change, o.environment),
-            body=pull_request_body(change, o.environment, state.run, source=origin, plan=plan),
+            title=pull_request_title(change, o.environment, self._wording),
+            body=pull_request_body(change, o.environment, state.run, source=origin, plan=plan, wording=self._wording),
         )
 
     def _merge(self, o: Observation, step: MergePullRequest) -> None:
@@ -284,7 +286,7 @@ class Actor:
             passed = self._sight.ledger(change.source).state.last_pass
             if passed is None or passed.withdrawn or passed.release.digest != change.to_release.digest:
                 raise Conflict(f"the pass of {change.source} no longer stands")
-        title = pull_request_title(change, o.environment)[:MERGE_SUBJECT]
+        title = pull_request_title(change, o.environment, self._wording)[:MERGE_SUBJECT]
         trailers = commit_message(change, o.environment).rpartition("\n\n")[2]
         failpoint("merge", "before")
         self._forge.merge(step.number, change.commit, f"{title} (#{step.number})\n\n{trailers}")

@@ -59,7 +59,9 @@ from gitslo.ports import (
     ReadinessProbe,
     Repository,
     Syncer,
+    Wording,
     tell_all,
+    usual_wording,
 )
 from gitslo.run import AttemptOrder, AttemptOutcome, attempt
 
@@ -120,8 +122,12 @@ class Controller:
         observers: Sequence[Observer],
         attempts: Attempts,
         sources: Mapping[str, MetricSource] | None = None,
+        wording: Wording = usual_wording,
     ) -> None:
-        """Args: sources: what the metrics of this repository's plans may be asked of, by the operator's names."""
+        """Args: sources: what the metrics of this repository's plans may be asked of, by the operator's names.
+
+        wording: the operator's own words for pull requests and commits.
+        """
         self.settings = settings
         self.sight = Sight(
             repository, Ledgers(repository, name=settings.name, key=settings.ledger_key), settings.allowed
@@ -129,7 +135,13 @@ class Controller:
         self._forge, self._syncers, self._readiness, self._engine = forge, syncers, readiness, engine
         self._clock, self._observers, self._attempts = clock, observers, attempts
         self._actor = Actor(
-            self.sight, forge, begin=self._begin, cancel=self._cancel_attempt, commands=commands, tell=self._tell
+            self.sight,
+            forge,
+            begin=self._begin,
+            cancel=self._cancel_attempt,
+            commands=commands,
+            tell=self._tell,
+            wording=wording,
         )
         self._people = PeoplesPulls(self.sight, forge, self._tell) if settings.check_pull_requests else None
         self._sources = {} if sources is None else sources

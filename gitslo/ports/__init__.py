@@ -36,6 +36,7 @@ from gitslo.ports.observer import Event, Observer, tell_all
 from gitslo.ports.readiness import Readied, ReadinessProbe
 from gitslo.ports.served import Ask, ServedReply, ServedRequest, WebhookDesk
 from gitslo.ports.syncer import Address, Expected, Syncer, SyncReport, SyncState
+from gitslo.ports.wording import Place, Value, Wording, usual_wording
 
 __all__ = [
     "FILE_CAP",
@@ -66,6 +67,7 @@ __all__ = [
     "MetricSource",
     "ObjectiveSeconds",
     "Observer",
+    "Place",
     "PullRequest",
     "PullRequestState",
     "Readied",
@@ -85,7 +87,10 @@ __all__ = [
     "TlsMaterial",
     "TreeEntry",
     "TreeView",
+    "Value",
     "WebhookDesk",
     "WindowCounts",
+    "Wording",
     "tell_all",
+    "usual_wording",
 ]

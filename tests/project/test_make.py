@@ -12,7 +12,7 @@ from tests.project.source import ROOT
 
 TARGETS = {
     *("help", "setup", "demo", "test", "lint", "components", "docs", "clean", "lock"),
-    *("bench", "bench-crash", "bench-load", "bench-verdict", "bench-webhooks"),
+    *("bench", "bench-crash", "bench-forge", "bench-load", "bench-races", "bench-verdict", "bench-webhooks"),
 }
 
 
