@@ -13,6 +13,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Callable
+from typing import ClassVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -34,7 +35,7 @@ _LIFETIME = Seconds(10.0)
 """Seconds a connection lives."""
 
 _CONNECTIONS = 64
-"""Connections at a time; further ones are cut at once."""
+"""Connections at a time; for each further one the oldest is cut, so that those who wait for nothing keep nobody out."""
 
 _HEADER_CAP = 16 * 1024
 _API = "/api/"
@@ -116,7 +117,7 @@ class HealthServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 _Entrance(_application(ready, metrics, ask), webhooks, body_lifetime),
-                http=type("Deadline", (_MortalProtocol,), {"lifetime": lifetime}),
+                http=type("Deadline", (_MortalProtocol,), {"lifetime": lifetime, "alive": {}}),
                 ws="none",
                 loop="asyncio",
                 lifespan="off",
@@ -150,18 +151,27 @@ class HealthServer:
 
 
 class _MortalProtocol(H11Protocol):
-    """uvicorn has no deadline for headers or for reading a response; one for the connection covers both."""
+    """uvicorn has no deadline for headers or for reading a response; one for the connection covers both.
+
+    Attributes:
+        alive: those of one server, oldest first.
+    """
 
     lifetime: Seconds = _LIFETIME
+    alive: ClassVar[dict[_MortalProtocol, None]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base does
         super().connection_made(transport)
         self._end = self.loop.call_later(self.lifetime, transport.abort)
-        if len(self.connections) > _CONNECTIONS:
-            transport.abort()
+        self.alive[self] = None
+        if len(self.alive) > _CONNECTIONS:
+            oldest = next(iter(self.alive))
+            del self.alive[oldest]
+            oldest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end.cancel()
+        self.alive.pop(self, None)
         super().connection_lost(exc)
 
 

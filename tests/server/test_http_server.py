@@ -101,7 +101,7 @@ def test_a_slow_caller_is_cut_off(serve, sent: bytes) -> None:
 
 
 def test_idle_connections_do_not_keep_others_out(serve) -> None:
-    """Connections beyond the bound are cut at once, and when the idle ones have ended others are served again."""
+    """Idle connections end by themselves or for newer ones, and others are served."""
     server = serve(lifetime=0.5)
     idle = [socket.create_connection(server.address, timeout=PATIENCE) for _ in range(80)]
     for connection in idle:
@@ -110,6 +110,24 @@ def test_idle_connections_do_not_keep_others_out(serve) -> None:
         connection.close()
 
     assert 200 == ask(server.address, "/healthz")[0]
+
+
+def test_who_waits_for_nothing_keeps_nobody_out(serve) -> None:
+    """While more connections than there are places send nothing, whoever asks is answered: the oldest ones are cut."""
+    server = serve()
+    idle = []
+    answers = []
+    for _ in range(80):
+        idle.append(socket.create_connection(server.address, timeout=PATIENCE))
+        answers.append(ask(server.address, "/healthz")[0])
+    with contextlib.suppress(ConnectionResetError):
+        assert b"" == idle[0].recv(1)
+    idle[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    newest = idle[-1].recv(12)
+    for connection in idle:
+        connection.close()
+
+    assert ([200] * 80, b"HTTP/1.1 200") == (answers, newest)
 
 
 def test_large_headers_are_refused(serve) -> None:
