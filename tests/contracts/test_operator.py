@@ -191,7 +191,9 @@ def test_what_is_served_names_its_secrets() -> None:
     found = parse_operator(SERVED.encode(), file="f").serve
 
     assert found == ServeSettings(
-        "127.0.0.1:8080", SecretRef(file="/run/api"), {"shop": WebhookConfig(Sender.FORGEJO, SecretRef(env="HOOK"))}
+        "127.0.0.1:8080",
+        token=SecretRef(file="/run/api"),
+        webhooks={"shop": WebhookConfig(Sender.FORGEJO, SecretRef(env="HOOK"))},
     )
     assert (SecretRef(file="/run/api"), SecretRef(env="HOOK")) == found.secrets
 
