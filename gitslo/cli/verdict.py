@@ -1,11 +1,12 @@
 """`gitslo verdict`: may this commit go on? Asks a daemon, and waits until it knows.
 
-What must stay true: exit code 0 is a pass that the daemon said, and nothing else.
+What must stay true: exit code 0 is a pass that the daemon said and 1 a fail, and neither is given for anything else.
 """
 
 from __future__ import annotations
 
 import json
+import traceback
 from typing import TYPE_CHECKING, assert_never
 
 import click
@@ -80,9 +81,13 @@ def verdict(
         raise Refused(*(Problem(f"--url: {each.message}", hint=each.hint) for each in refused.problems)) from None
     client = GateClient(url, HttpClient().send, _token(token_env, url, plain_http=plain_http))
     question = Question(repository, environment, commit)
-    outcome = wait_for(
-        client, question, clock=SystemClock(), wait=patience, tell=lambda text: click.echo(f"waiting: {text}", err=True)
-    )
+    try:
+        outcome = wait_for(client, question, clock=SystemClock(), wait=patience, tell=_tell)
+    except GitsloError:
+        raise
+    except Exception:  # noqa: BLE001 - a fault of ours must not end with the exit code of a fail
+        traceback.print_exc()
+        context.exit(exit_code(Answered.ERROR))
     said = outcome.said
     if as_json:
         click.echo(json.dumps(outcome.document if said is not None else _nothing(outcome, question), indent=2))
@@ -91,6 +96,10 @@ def verdict(
     if said is None or outcome.missing:
         context.exit(exit_code(Answered.PENDING if outcome.reached else Answered.ERROR))
     context.exit(exit_code(said.verdict))
+
+
+def _tell(text: str) -> None:
+    click.echo(f"waiting: {text}", err=True)
 
 
 def _parsed(wait: str) -> Seconds:
