@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from gitslo.core.addresses import parse_http_url
 from gitslo.core.document import Field
 from gitslo.core.nearest import nearest
 from gitslo.core.webhooks import Sender
@@ -30,11 +31,13 @@ class ServeSettings:
 
     Attributes:
         listen: `ADDRESS:PORT` of its own endpoints, or None.
+        url: where people reach it, without a final slash; empty where that is not said.
         token: what must be shown to ask the API; None: nothing.
         webhooks: by the repository's name.
     """
 
     listen: str | None = None
+    url: str = ""
     token: SecretRef | None = None
     webhooks: Mapping[str, WebhookConfig] = field(default_factory=dict)
 
@@ -61,9 +64,15 @@ def parse_serve(root: Field, repositories: Collection[str], listen: Callable[[st
         webhooks.add("webhooks arrive at `serve`, which is not there", "e.g. `serve: {listen: '127.0.0.1:8080'}`")
     return ServeSettings(
         listen=None if address is None else address.parsed(listen, ""),
+        url="" if serve is None else serve.parsed_of("url", _url, ""),
         token=None if token is None else secret_at(token),
         webhooks=found,
     )
+
+
+def _url(text: str) -> str:
+    parse_http_url(text)
+    return text.rstrip("/")
 
 
 def _webhooks(given: Field, repositories: Collection[str]) -> Iterator[tuple[str, WebhookConfig]]:

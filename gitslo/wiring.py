@@ -25,7 +25,7 @@ from gitslo.ports import Event, Observer, Repository, Syncer, tell_all
 from gitslo.wiring_forge import entry_point, forge_of, git_login, wording_of
 from gitslo.wiring_git import signer_of
 from gitslo.wiring_run import SystemClock, load_engine, metric_sources, readiness_probe, target_access
-from gitslo.wiring_serve import GIT_PATIENCE, api_of, gate_of, webhooks_of
+from gitslo.wiring_serve import GIT_PATIENCE, api_of, gate_of, reports_of, webhooks_of
 
 __all__ = [
     "Daemon",
@@ -173,6 +173,7 @@ def _patrol(
             operator.ceilings,
             _ledger_key(config),
             check_pull_requests=config.forge.check_pull_requests,
+            reports=reports_of(operator.serve.url, config.name),
         ),
         repository=repository,
         forge=forge_of(config, repository, clock),

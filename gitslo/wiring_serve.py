@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlencode
 
 from gitslo.config import RepositoryConfig, SecretRef
-from gitslo.loop.api import Api
+from gitslo.loop.api import PREFIX, Api
 from gitslo.loop.gate import Gate
 from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.serve import Patrol
@@ -13,7 +14,7 @@ from gitslo.loop.webhooks import Endpoint, Webhooks
 from gitslo.ports import Ask, Clock, Observer, Repository, WebhookDesk
 from gitslo.serve_settings import ServeSettings
 
-__all__ = ["GIT_PATIENCE", "api_of", "gate_of", "webhooks_of"]
+__all__ = ["GIT_PATIENCE", "api_of", "gate_of", "reports_of", "webhooks_of"]
 
 GIT_PATIENCE = 3.0
 """Seconds that one Git process of a gate may take: whoever asks waits for it."""
@@ -31,6 +32,11 @@ def api_of(settings: ServeSettings, patrols: Sequence[Patrol], observers: Sequen
     """What answers below `/api/`."""
     gates = {watch.gate.name: watch.gate for watch in patrols if watch.gate is not None}
     return Api(gates, None if settings.token is None else _revealed(settings.token), observers).ask
+
+
+def reports_of(url: str, repository: str) -> str:
+    """The URL of a repository's reports, to which environment and run are added; empty where people reach none."""
+    return f"{url}{PREFIX}report?{urlencode({'repository': repository})}" if url else ""
 
 
 def webhooks_of(

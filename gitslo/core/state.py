@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import urlencode
 
 from gitslo.core.baselines import loads_of_pass
 from gitslo.core.escape import quiet
@@ -541,7 +542,7 @@ def _publish(o: Observation) -> Step | None:
     # Closed, and no person said no: its branch had gone for a while, and with it the pull request.
     if pull is None or pull.state is PullRequestState.CLOSED or opened not in o.told:
         return OpenPullRequest(change, opened)
-    step = _status(o, change.commit, StatusState.SUCCESS, _permission(change))
+    step = _status(o, change.commit, StatusState.SUCCESS, _permission(change), change.source, change.source_run)
     if step is not None:
         return step
     open_there = pull.state is PullRequestState.OPEN and pull.head_commit == change.commit
@@ -558,7 +559,7 @@ def _tell_first(o: Observation) -> Step | None:
     run = o.ledger.state.run
     if run is None or run.state is RunState.CLAIMED:
         return None
-    for step in (_status(o, run.revision, *_verdict_status(o.ledger.state, run)), _issue(o)):
+    for step in (_told_verdict(o, run), _issue(o)):
         if step is not None and f"{TRIED}{step.key}" not in o.told:
             return replace(step, once=True)
     return None
@@ -826,7 +827,7 @@ def _report(o: Observation) -> Step | None:
             return step
     if run is None:
         return None
-    step = _status(o, run.revision, *_verdict_status(state, run))
+    step = _told_verdict(o, run)
     if step is not None or run.verdict is None or change is None:
         return step
     brought = change.state is ChangeState.SETTLED and change.pull_request is not None
@@ -889,13 +890,21 @@ def _permission(change: Change) -> str:
     return f"{change.source} passed this release in run {change.source_run}"
 
 
-def _status(o: Observation, commit: CommitId, state: StatusState, text: str) -> SetStatus | None:
+def _told_verdict(o: Observation, run: Run) -> SetStatus | None:
+    return _status(o, run.revision, *_verdict_status(o.ledger.state, run), o.environment.name, run.id)
+
+
+def _status(
+    o: Observation, commit: CommitId, state: StatusState, text: str, environment: str = "", run: str = ""
+) -> SetStatus | None:
+    """A status of this environment, unless it was told; `environment` and `run`: whose report it links to."""
     description = quiet(text)
     if len(description) > STATUS_LENGTH:
         description = description[: STATUS_LENGTH - 1] + "…"
     context = status_context(o.environment.name)
     key = f"status/{commit}/{context}/{state}/{description}"
-    return None if key in o.told else SetStatus(Status(commit, context, state, description), key)
+    link = f"{o.reports}&{urlencode({'environment': environment, 'run': run})}" if o.reports and run else ""
+    return None if key in o.told else SetStatus(Status(commit, context, state, description, link), key)
 
 
 # --------------------------------------------------------------------------- otherwise

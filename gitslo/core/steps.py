@@ -185,6 +185,7 @@ class Observation:
         waiting: why there is no promotion candidate, for people; empty where there is nothing to say.
         room: whether this process may start another attempt now.
         told: natural keys of the statuses and comments that this process has already made sure of.
+        reports: the URL of reports, to which environment and run are added; empty where there is none.
         issues: whether the forge takes issues of ours.
         stranded: whether the open change's base is not in the branch's history any more: somebody has rewritten it.
     """
@@ -208,6 +209,7 @@ class Observation:
     told: frozenset[str] = frozenset()
     room: bool = True
     stranded: bool = False
+    reports: str = ""
     issues: bool = False
 
 

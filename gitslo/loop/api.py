@@ -23,7 +23,7 @@ from gitslo.loop.gate import Denied, EnvironmentView, Gate, VerdictView
 from gitslo.model import Hold, Run
 from gitslo.ports import Event, Observer, ServedReply, ServedRequest, tell_all
 
-__all__ = ["Api"]
+__all__ = ["PREFIX", "Api"]
 
 SCHEMA: Final = "gitslo/v1"
 PREFIX: Final = "/api/v1/"

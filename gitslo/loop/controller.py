@@ -80,6 +80,7 @@ class Settings:
         name: the repository's name in the operator's file.
         instance: this daemon's stable name.
         ledger_key: of the HMAC, or None.
+        reports: the URL of this repository's reports, to which environment and run are added; empty: none.
         check_pull_requests: whether people's pull requests are checked.
     """
 
@@ -89,6 +90,7 @@ class Settings:
     ceilings: Ceilings
     ledger_key: bytes | None = None
     check_pull_requests: bool = False
+    reports: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +283,7 @@ class Controller:
             seen_for=Seconds(now.monotonic - memory.seen_at),
             room=self._attempts.room,
             sources=self._sources,
+            reports=self.settings.reports,
         )
         return observe(self.sight, environment, asked)
 

@@ -55,6 +55,7 @@ class Asked:
     Attributes:
         told: natural keys of what this process has told the forge already.
         seen_for: seconds since this process first saw the ledger's tip.
+        reports: as of Observation.
         sources: what metrics may be asked of; their scrape intervals say how long an attempt may take.
     """
 
@@ -69,6 +70,7 @@ class Asked:
     seen_for: Seconds
     room: bool
     sources: Mapping[str, MetricSource]
+    reports: str = ""
 
 
 def observe(sight: Sight, environment: Environment, asked: Asked) -> Observation:
@@ -109,6 +111,7 @@ def observe(sight: Sight, environment: Environment, asked: Asked) -> Observation
         told=asked.told,
         room=asked.room,
         stranded=_stranded(sight, state),
+        reports=asked.reports,
         issues=asked.forge.issues is not None,
     )
     return _with_proposal(sight, base, asked.forge)

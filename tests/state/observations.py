@@ -170,6 +170,7 @@ class World:
     merges: list[str] = field(default_factory=list)
     journal: list[str] = field(default_factory=list)
     keeps_issues: bool = False
+    reports: str = ""
     issues: list[bool] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
     nonces: int = 0
@@ -217,6 +218,7 @@ class World:
             told=frozenset(self.told),
             room=self.room,
             issues=self.keeps_issues,
+            reports=self.reports,
         )
 
     def _plan(self) -> Plan:

@@ -74,6 +74,20 @@ def test_a_forge_that_is_down_keeps_no_revert_waiting() -> None:
     assert steps[-3:] == ["Propose", "SetStatus", "PushChange"]
 
 
+def test_a_status_links_to_the_report_it_is_about() -> None:
+    """A verdict to its own run's, a permission to the run that it rests on; nowhere where nobody can be reached."""
+    reports = "https://gitslo.example.com/api/v1/report?repository=shop"
+    linked, unlinked = World(candidate="v2", candidate_run="7", reports=reports), World(candidate="v2")
+    for world in (linked, unlinked):
+        world.judged(Verdict.PASS)
+
+    assert {each.url for each in unlinked.statuses} == {""}
+    assert {each.url for each in linked.statuses} == {
+        f"{reports}&environment=dev&run=7",
+        f"{reports}&environment=staging&run=1",
+    }
+
+
 def held(**changed: object) -> World:
     """A world whose first run failed and is held for it."""
     world = World(keeps_issues=True, pipe=HOLDS, **changed)  # type: ignore[arg-type]
