@@ -290,7 +290,7 @@ def _judge(o: Observation, run: Run, done: Attempted) -> Step:
     state = replace(o.ledger.state, run=judged, scores=_scores(o, judged))
     match done.verdict:
         case Verdict.PASS:
-            state = _passed(o, state, judged)
+            state = _passed(o, state, judged, rule)
         case Verdict.FAIL:
             state = _failed(o, state, judged, rule)
         case Verdict.INCONCLUSIVE | Verdict.ERROR:
@@ -310,7 +310,7 @@ def _scores(o: Observation, run: Run) -> tuple[ScoreRecord, ...]:
     return scores if found is None else remember(scores, found.record(run.id))
 
 
-def _passed(o: Observation, state: EnvironmentState, run: Run) -> EnvironmentState:
+def _passed(o: Observation, state: EnvironmentState, run: Run, rule: OutcomeRule) -> EnvironmentState:
     earlier = state.last_pass
     limits = o.head.plan.limits() if o.head.subject.plan == run.subject.plan else ()
     state = replace(
@@ -332,6 +332,7 @@ def _passed(o: Observation, state: EnvironmentState, run: Run) -> EnvironmentSta
         withdrawn=False,
         limits=limits,
         loads=loads_of_pass(o.head.plan, run.evidence) if o.head.subject.plan == run.subject.plan else (),
+        promotes=rule.action is not Action.NOTHING,
     )
     different = earlier is not None and earlier.subject.tree != run.subject.tree and not earlier.withdrawn
     return replace(state, last_pass=passed, previous_pass=earlier if different else state.previous_pass)

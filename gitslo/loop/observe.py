@@ -204,6 +204,8 @@ def _promotion(
             return None, f"{name} has not passed yet"
         if passed.withdrawn:
             return None, f"the pass of {name} was withdrawn"
+        if not passed.promotes:
+            return None, f"the pass of {name} moves nothing, as `outcomes` says"
         if tip.state.hold is not None and tip.state.hold.cause is HoldCause.VERDICT:
             return None, f"{name} is held"
         passes.append((name, tip.id, passed))

@@ -126,6 +126,7 @@ class Passed:
         fingerprint: what ran when it passed.
         limits: objective texts of the plan it passed under, to say which limits were loosened since.
         loads: what a later run's relative objectives are compared with.
+        promotes: whether later stages may rest on it; false where `outcomes` says that a pass moves nothing.
     """
 
     run: str
@@ -136,6 +137,7 @@ class Passed:
     withdrawn: bool
     limits: tuple[str, ...]
     loads: tuple[PassedLoad, ...] = field(default=(), metadata={"since": "0.2"})
+    promotes: bool = field(default=True, metadata={"since": "0.2"})
 
 
 @dataclass(frozen=True, slots=True)

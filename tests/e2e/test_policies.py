@@ -17,6 +17,10 @@ revert: release
 write: {revert: {mode: pull-request, merge: auto}}
 outcomes: {fail: {sync: {action: revert, run: note}}}
 """
+SILENT = """\
+write: {promotion: {mode: direct}}
+outcomes: {pass: nothing}
+"""
 SUPERSEDE = """\
 newer_commit: supersede
 write: {promotion: {mode: pull-request, merge: auto}}
@@ -41,6 +45,17 @@ def test_mode_direct_writes_to_the_branch_without_a_pull_request(tmp_path: Path)
         assert ["revert", "", "promote", "", ""] == log.decode().split("\n")[:5]
         assert ["refs/heads/main"] == heads
         assert [] == [ref for ref in world.repository.refs() if "pull" in ref]
+
+
+def test_a_pass_that_moves_nothing_promotes_nothing(tmp_path: Path) -> None:
+    """`outcomes: {pass: nothing}`: the pass is recorded, the next stage keeps what it has, and it is said why."""
+    with World(tmp_path, policy=SILENT, only="checkout/*") as world:
+        world.once()
+        world.release("checkout/dev", "v2")
+        said = world.once()
+
+        assert (0, ("v2", "pass"), "v1") == (said.code, world.judged("checkout/dev"), world.tags()["checkout/prod"])
+        assert "the pass of checkout/dev moves nothing, as `outcomes` says" in said.err
 
 
 def test_revert_release_keeps_what_else_the_commit_changed(tmp_path: Path) -> None:

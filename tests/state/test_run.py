@@ -383,3 +383,13 @@ def test_a_score_is_remembered_with_its_run():
 
     assert [(record.run, record.result) for record in scored.state.scores] == [("1", ScoreResult.PASS)]
     assert plain.state.scores == ()
+
+
+def test_a_pass_that_moves_nothing_says_so() -> None:
+    """`outcomes: {pass: nothing}`: it is recorded, and no later stage may rest on it; usually they may."""
+    silent = World(pipe=pipeline(outcomes=outcomes(**{"pass": OutcomeRule(Action.NOTHING)})))
+    usual = World()
+    for world in (silent, usual):
+        world.judged(Verdict.PASS)
+
+    assert [world.state.last_pass.promotes for world in (silent, usual)] == [False, True]
