@@ -37,6 +37,8 @@ _PREFIX = "gitslo-gpg-"
 _EXPORT = "export it with `gpg --armor --export-secret-keys ADDRESS`"
 _NO_PINENTRY = 85
 """GPG_ERR_NO_PIN_ENTRY of libgpg-error: it would have to ask for a passphrase, and may not."""
+_UNUSABLE_SECKEY = 54
+"""GPG_ERR_UNUSABLE_SECKEY: it was usable when it was looked at, so it is the date."""
 _CODE = 0xFFFF
 _LATER = 30.0
 _UNUSABLE = {"e": "has expired", "r": "is revoked", "d": "is disabled", "i": "is not valid", "n": "is not valid"}
@@ -89,13 +91,14 @@ class GpgSigning:
         )
         if said.code or "\n[GNUPG:] SIG_CREATED " not in f"\n{said.said}":
             failure = re.search(r"^\[GNUPG:\] FAILURE sign (\d+)", said.said, re.MULTILINE)
-            if failure is not None and int(failure[1]) & _CODE == _NO_PINENTRY:
+            code = int(failure[1]) & _CODE if failure is not None else 0
+            if code == _NO_PINENTRY:
                 raise key.wrong(
                     "the signing key is protected by a passphrase, and nobody is there to type it",
                     "take it off with `gpg --edit-key ADDRESS passwd`, export it, and keep it as you keep a token",
                 )
-            if re.search(r"^\[GNUPG:\] KEYEXPIRED ", said.said, re.MULTILINE):
-                raise key.wrong("the signing key has expired", _EXPORT)
+            if code == _UNUSABLE_SECKEY:
+                raise key.wrong("the signing key has expired, or is not valid at the commit's date", _EXPORT)
             raise key.wrong(f"gpg cannot sign with the key: {cleaned(said.said) or f'it ended with {said.code}'}")
         return said.out.decode("ascii").rstrip("\n")
 
