@@ -337,7 +337,7 @@ class GiteaForge:
             if pull.merged is not None:
                 return pull.merged
             if not pull.open:
-                by = self._pulls.closing(pull).by or "somebody"
+                by = self._pulls.closing(pull, self._us()).by or "somebody"
                 raise Refused(f"pull request {number} was closed without merging by {by}")
             if pull.head_commit != expected_head:
                 raise Conflict(
@@ -430,7 +430,7 @@ class GiteaForge:
             return replace(view, blocked=self._block(pull))
         if view.state is PullRequestState.MERGED:
             return view
-        closing = self._pulls.closing(pull)
+        closing = self._pulls.closing(pull, self._us())
         return replace(view, closed_by=closing.by, closed_by_us=closing.with_branch or closing.by == self._us())
 
     def _block(self, pull: GiteaPull) -> str:

@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gitslo.adapters.forges.answers import Record, items, record
+from gitslo.adapters.forges.closings import Closing, settled
 from gitslo.adapters.forges.http import ForgeHttp
 from gitslo.adapters.forges.marks import unmarked
 from gitslo.errors import Refused, Retry
 from gitslo.model import CommitId
 
-__all__ = ["Closing", "GiteaPull", "GiteaPulls", "without_draft"]
+__all__ = ["GiteaPull", "GiteaPulls", "without_draft"]
 
 PAGES: Final = 20
 """How much is read when nothing is known yet: this many pages, the pull requests that changed last."""
@@ -65,14 +66,6 @@ class GiteaPull:
     closed: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """Who closed a pull request, and whether it only went with its branch."""
-
-    by: str
-    with_branch: bool
-
-
 class GiteaPulls:
     """The pull requests of one repository; `path` is its own below the API's base."""
 
@@ -114,13 +107,14 @@ class GiteaPulls:
             raise Refused(f"there is no pull request {number}")
         return pull
 
-    def closing(self, pull: GiteaPull) -> Closing:
-        """Who closed one that is closed without merge, and how."""
+    def closing(self, pull: GiteaPull, us: str) -> Closing:
+        """Who closed one that is closed without merge, and how; `us`: our own account."""
         if pull.closed is None:
             return Closing("", with_branch=False)
         key = (pull.number, pull.closed)
         if key not in self._closings:
-            self._closings[key] = self._closing(pull.number, pull.closed)
+            number, closed = key
+            self._closings[key] = settled(self._http, closed, us, lambda: self._closing(number, closed))
         return self._closings[key]
 
     def page_size(self) -> int:

@@ -318,7 +318,7 @@ class GithubForge:
             if pull.merged is not None:
                 return pull
             if not pull.open:
-                by = self._pulls.closing(pull).by or "somebody"
+                by = self._pulls.closing(pull, self._us()).by or "somebody"
                 raise Refused(f"pull request {number} was closed without merging by {by}")
             if pull.head_commit != expected_head:
                 raise Conflict(f"{pull.head} is at {pull.head_commit}, not at the expected {expected_head}")
@@ -447,7 +447,7 @@ class GithubForge:
             return replace(view, blocked=self._block(pull))
         if view.state is PullRequestState.MERGED:
             return view
-        closing = self._pulls.closing(pull)
+        closing = self._pulls.closing(pull, self._us())
         return replace(view, closed_by=closing.by, closed_by_us=closing.with_branch or closing.by == self._us())
 
     def _block(self, pull: GithubPull) -> str:

@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gitslo.adapters.forges.answers import Record, items, record
+from gitslo.adapters.forges.closings import Closing, settled
 from gitslo.adapters.forges.http import ForgeHttp, segment
 from gitslo.adapters.forges.marks import unmarked
 from gitslo.errors import Refused, Retry
 from gitslo.model import CommitId
 
-__all__ = ["Closing", "GithubPull", "GithubPulls"]
+__all__ = ["GithubPull", "GithubPulls"]
 
 PAGE: Final = 30
 """Pull requests of one page: one of them may take 90 KB, most of it its body."""
@@ -64,14 +65,6 @@ class GithubPull:
     reviewers: tuple[str, ...]
     teams: tuple[str, ...]
     closed: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """Who closed a pull request, and whether it only went with its branch."""
-
-    by: str
-    with_branch: bool
 
 
 class GithubPulls:
@@ -126,13 +119,14 @@ class GithubPulls:
             raise Refused(f"there is no pull request {number}")
         return pull
 
-    def closing(self, pull: GithubPull) -> Closing:
-        """Who closed one that is closed without merge, and how."""
+    def closing(self, pull: GithubPull, us: str) -> Closing:
+        """Who closed one that is closed without merge, and how; `us`: our own account."""
         if pull.closed is None:
             return Closing("", with_branch=False)
         key = (pull.number, pull.closed)
         if key not in self._closings:
-            self._closings[key] = self._closing(pull.number)
+            number, closed = key
+            self._closings[key] = settled(self._http, closed, us, lambda: self._closing(number))
         return self._closings[key]
 
     def branch(self, name: str) -> Record | None:

@@ -140,6 +140,10 @@ class ForgeHttp:
         """Seconds on the clock that is never set."""
         return self._now().monotonic
 
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return self._now().wall
+
     # ----------------------------------------------------------------- asking
 
     def get(self, path: str, query: Mapping[str, str | int] | None = None, *, expect: Sequence[int] = ()) -> Reply:
