@@ -32,7 +32,7 @@ class Life:
             list,
             name="a forge",
             repository="a/b",
-            now=lambda: Instant(1000.0 + self._slept, self._slept),
+            now=lambda: Instant(self._slept, 1000.0 + self._slept),
             sleep=self._sleep,
         )
         return settled(http, datetime.fromtimestamp(1000.0 - self._age, UTC), us, self._read)
