@@ -25,6 +25,7 @@ NAMES: Final = (
     "command",
     "comment",
     "intent",
+    "issue",
     "judge",
     "ledger",
     "merge",

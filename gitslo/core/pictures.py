@@ -54,7 +54,7 @@ def pictures(attempts: Sequence[AttemptEvidence], findings: Sequence[Finding]) -
     if tallies:
         limit = next((each.allowed for each in findings if each.objective == tallies[0].objective), None)
         drawn += _over_time(tallies, limit)
-    loads = [load for load in attempt.loads if load.distribution]
+    loads = [load for load in attempt.loads if any(number for _, number in load.distribution)]
     if loads:
         drawn.append(_distribution(max(loads, key=lambda load: load.requests)))
     while sum(len(chart) for _, chart in drawn) > MOST_CHARACTERS:

@@ -102,7 +102,8 @@ def test_a_run_without_requests_decides_nothing():
     with service() as target:
         result = engine().run(job(target.port, stages=[hold(0.2, 1)]), lambda _: True)
 
-    assert (result.no_fail, result.no_pass) == (("0 requests were judged",), ("0 requests were judged",))
+    assert "0 requests were judged" in result.no_fail
+    assert "0 requests were judged" in result.no_pass
 
 
 @pytest.mark.parametrize("rate", [1e7, 1e9])

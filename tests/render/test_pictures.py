@@ -81,8 +81,9 @@ def test_the_newest_attempt_that_measured_is_drawn() -> None:
 def test_nothing_measured_draws_nothing() -> None:
     """No chart without a number in it."""
     silent = AttemptEvidence(1, 0.0, tallies=(Tally(FINDING.objective, Phase.STEADY, ()),))
+    failed = replace(silent, loads=(replace(load(), distribution=((0.5, 0),)),))
 
-    assert (pictures((), ()), pictures((silent,), (FINDING,))) == ("", "")
+    assert [pictures(each, (FINDING,)) for each in ((), (silent,), (failed,))] == ["", "", ""]
 
 
 def test_names_stay_out_of_the_charts() -> None:
