@@ -19,7 +19,7 @@ from tests.crash.checker import Kind, Violation, check, cut_off, ends_at, pull_s
 from tests.crash.world import World, stopped, until
 
 ELSEWHERE = ("issue",)
-"""Effects that only a forge with issues comes to: that they are there once is a check of every such forge's contract."""
+"""Effects that only a forge with issues comes to: each of those forges' contract says that they are there once."""
 
 POINTS = tuple(
     f"{name}:{side}"
