@@ -7,6 +7,7 @@ understood is like none.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from gitslo.errors import Retry
 
@@ -76,6 +77,18 @@ class Record:
     def has(self, *path: str) -> bool:
         """Whether anything but null stands at a path."""
         return self._at(path) is not None
+
+    def moment(self, *path: str) -> datetime:
+        """The moment at a path; one without an offset is in UTC.
+
+        Raises:
+            Retry: there is none.
+        """
+        try:
+            found = datetime.fromisoformat(self.text(*path))
+        except ValueError:
+            raise _odd(path, "a moment") from None
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
     def records(self, *path: str) -> tuple[Record, ...]:
         """The objects of the list at a path; none where there is no list.

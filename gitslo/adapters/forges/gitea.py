@@ -12,17 +12,17 @@ Composed by the wiring for repositories whose `forge` is `gitea` or `forgejo`.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final
 
 from gitslo.adapters.forges.answers import Json, Record, items, record
 from gitslo.adapters.forges.gitea_reading import GiteaPull, GiteaPulls
 from gitslo.adapters.forges.http import ForgeHttp, segment
 from gitslo.adapters.forges.issues import LABEL as ISSUE_LABEL
 from gitslo.adapters.forges.issues import ForgeIssues, IssueWords
+from gitslo.adapters.forges.looks import Looks
 from gitslo.adapters.forges.marks import marked, unmarked
 from gitslo.adapters.forges.shown import shown
 from gitslo.errors import Conflict, Refused, Retry
@@ -36,7 +36,6 @@ SETTLING: Final = (0.1, 0.2, 0.3, 0.5, 0.8)
 """Seconds between looks while the forge works off what was pushed: branches appear and merges are tried out later."""
 GLANCE: Final = 10.0
 """Seconds for which a look at statuses and comments serves those who only ask."""
-GLANCED: Final = 200
 BLOCKED: Final = 30.0
 """Seconds until a merge that the forge did not let us make is tried again."""
 STATUS_PAGES: Final = 400
@@ -49,10 +48,6 @@ _METHODS: Final = {
     MergeMethod.REBASE: ("rebase", "allow_rebase"),
 }
 """What the API calls a method, and where the repository says that it is allowed."""
-
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class GiteaForge:
@@ -69,8 +64,8 @@ class GiteaForge:
         self._path = f"/api/v1/repos/{segment(owner)}/{segment(name)}"
         self._pulls = GiteaPulls(http, self._path)
         self._login = ""
-        self._statuses: OrderedDict[CommitId, tuple[float, dict[str, Status]]] = OrderedDict()
-        self._comments: OrderedDict[int, tuple[float, Mapping[str, Record]]] = OrderedDict()
+        self._statuses: Looks[CommitId, Mapping[str, Status]] = Looks(GLANCE, http.monotonic)
+        self._comments: Looks[int, Mapping[str, Record]] = Looks(GLANCE, http.monotonic)
         self._blocked: dict[int, tuple[CommitId, float, str]] = {}
         self.issues = ForgeIssues(http, self._issue_words, self._us) if settings.issues else None
 
@@ -115,17 +110,11 @@ class GiteaForge:
 
     def has_status(self, status: Status) -> bool:
         """Whether it stands just so."""
-        known = self._statuses.get(status.commit)
-        if known is None or self._http.monotonic() - known[0] > GLANCE:
-            return self._standing(status.commit).get(status.context) == status
-        return known[1].get(status.context) == status
+        return self._statuses.of(status.commit, self._standing).get(status.context) == status
 
     def has_comment(self, number: int, marker: str) -> bool:
         """Whether there is a comment of ours with this marker."""
-        known = self._comments.get(number)
-        if known is None or self._http.monotonic() - known[0] > GLANCE:
-            return marker in self._commented(number)
-        return marker in known[1]
+        return marker in self._comments.of(number, self._commented)
 
     # ----------------------------------------------------------------- effects
 
@@ -154,7 +143,7 @@ class GiteaForge:
             self._pulls.numbered(number)
             standing = self._commented(number).get(marker)
             content = marked(body, "comment", marker)
-            self._comments.pop(number, None)
+            self._comments.forget(number)
             if standing is None:
                 self._http.write("POST", f"{self._path}/issues/{number}/comments", {"body": content})
             elif standing.text("body") != content:
@@ -173,7 +162,7 @@ class GiteaForge:
             standing = self._standing(status.commit)
             if standing.get(status.context) == status:
                 return
-            self._statuses.pop(status.commit, None)
+            self._statuses.forget(status.commit)
             wanted: dict[str, Json] = {
                 "context": status.context,
                 "state": status.state.value,
@@ -408,7 +397,6 @@ class GiteaForge:
                     )
             if len(rows) < size:
                 break
-        _keep(self._statuses, commit, (self._http.monotonic(), found))
         return found
 
     def _commented(self, number: int) -> Mapping[str, Record]:
@@ -419,7 +407,6 @@ class GiteaForge:
             marker = unmarked(row.text("body"), "comment")[1]
             if marker and row.text("user", "login") == self._us():
                 found.setdefault(marker, row)
-        _keep(self._comments, number, (self._http.monotonic(), found))
         return found
 
     # ----------------------------------------------------------------- views
@@ -466,10 +453,3 @@ class GiteaForge:
 
 _DRAFT: Final = "it is a draft; whoever marks it as ready lets it be merged"
 _STATES: Final = frozenset(StatusState)
-
-
-def _keep(known: OrderedDict[K, V], key: K, value: V) -> None:
-    known[key] = value
-    known.move_to_end(key)
-    if len(known) > GLANCED:
-        known.popitem(last=False)

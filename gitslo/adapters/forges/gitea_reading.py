@@ -18,7 +18,7 @@ from gitslo.adapters.forges.answers import Record, items, record
 from gitslo.adapters.forges.closings import Closing, settled
 from gitslo.adapters.forges.http import ForgeHttp
 from gitslo.adapters.forges.marks import unmarked
-from gitslo.errors import Refused, Retry
+from gitslo.errors import Refused
 from gitslo.model import CommitId
 
 __all__ = ["GiteaPull", "GiteaPulls", "without_draft"]
@@ -131,7 +131,7 @@ class GiteaPulls:
         for page in range(1, PAGES + 1):
             query: dict[str, str | int] = {"state": "all", "sort": "recentupdate", "limit": size, "page": page}
             rows = items(self._http.get(f"{self._path}/pulls", query).data)
-            moments = [_moment(row.text("updated_at")) for row in rows]
+            moments = [row.moment("updated_at") for row in rows]
             for row in rows:
                 fresh.add(row.number("number"))
                 pull = pull_of(row)
@@ -150,11 +150,11 @@ class GiteaPulls:
         last = max((at for at, event in enumerate(events) if event.text("type") == "close"), default=None)
         if last is None:
             return Closing("", with_branch=False)
-        by, moment = events[last].text("user", "login"), _moment(events[last].text("created_at"))
+        by, moment = events[last].text("user", "login"), events[last].moment("created_at")
         went = any(
             event.text("type") == "delete_branch"
             and event.text("user", "login") == by
-            and abs((_moment(event.text("created_at")) - moment).total_seconds()) <= SAME_MOMENT
+            and abs((event.moment("created_at") - moment).total_seconds()) <= SAME_MOMENT
             for event in events[last + 1 :]
         )
         return Closing(by, with_branch=went)
@@ -170,7 +170,6 @@ def pull_of(row: Record) -> GiteaPull | None:
         return None
     body, key = unmarked(row.text("body"), "pull")
     is_open, merged = row.text("state") == "open", row.truth("merged")
-    closed = row.text("closed_at")
     return GiteaPull(
         number=row.number("number"),
         open=is_open and not merged,
@@ -190,8 +189,8 @@ def pull_of(row: Record) -> GiteaPull | None:
         reviewers=tuple(each.text("login") for each in row.records("requested_reviewers")),
         teams=tuple(each.text("name") for each in row.records("requested_reviewers_teams")),
         version=row.number("content_version") if row.has("content_version") else None,
-        updated=_moment(row.text("updated_at")),
-        closed=_moment(closed) if closed else None,
+        updated=row.moment("updated_at"),
+        closed=row.moment("closed_at") if row.text("closed_at") else None,
     )
 
 
@@ -201,11 +200,3 @@ def without_draft(title: str) -> str:
         if title.lower().startswith(sign):
             return title[len(sign) :].lstrip()
     return title
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Retry("the forge's answer has a date that is none") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

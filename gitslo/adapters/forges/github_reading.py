@@ -11,14 +11,14 @@ Called by `github`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from gitslo.adapters.forges.answers import Record, items, record
 from gitslo.adapters.forges.closings import Closing, settled
 from gitslo.adapters.forges.http import ForgeHttp, segment
 from gitslo.adapters.forges.marks import unmarked
-from gitslo.errors import Refused, Retry
+from gitslo.errors import Refused
 from gitslo.model import CommitId
 
 __all__ = ["GithubPull", "GithubPulls"]
@@ -157,12 +157,12 @@ class GithubPulls:
         last = next((event for event in reversed(events) if event.text("event") == "closed"), None)
         if last is None:
             return Closing("", with_branch=False)
-        by, moment = last.text("actor", "login"), _moment(last.text("created_at"))
+        by, moment = last.text("actor", "login"), last.moment("created_at")
         # GitHub closes what has lost its branch in the name of who deleted that
         went = any(
             event.text("event") == "head_ref_deleted"
             and event.text("actor", "login") == by
-            and abs((_moment(event.text("created_at")) - moment).total_seconds()) <= SAME_MOMENT
+            and abs((event.moment("created_at") - moment).total_seconds()) <= SAME_MOMENT
             for event in events
         )
         return Closing(by, with_branch=went)
@@ -178,7 +178,7 @@ def pull_of(row: Record) -> GithubPull | None:
     if not row.has("head", "repo") or row.number("head", "repo", "id") != row.number("base", "repo", "id"):
         return None
     body, key = unmarked(row.text("body"), "pull")
-    is_merged, closed = row.has("merged_at"), row.text("closed_at")
+    is_merged = row.has("merged_at")
     return GithubPull(
         number=row.number("number"),
         open=row.text("state") == "open",
@@ -198,13 +198,5 @@ def pull_of(row: Record) -> GithubPull | None:
         assignees=tuple(each.text("login") for each in row.records("assignees")),
         reviewers=tuple(each.text("login") for each in row.records("requested_reviewers")),
         teams=tuple(each.text("slug") for each in row.records("requested_teams")),
-        closed=_moment(closed) if closed else None,
+        closed=row.moment("closed_at") if row.text("closed_at") else None,
     )
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Retry("the forge's answer has a date that is none") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -13,16 +13,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from gitslo.adapters.forges.answers import Record, items, record
+from gitslo.adapters.forges.closings import Closing
 from gitslo.adapters.forges.http import ForgeHttp
 from gitslo.adapters.forges.marks import marked, unmarked
-from gitslo.errors import Refused, Retry
+from gitslo.errors import Refused
 from gitslo.model import CommitId
 
-__all__ = ["MERGEABLE", "PAGE", "UNDECIDED", "Closing", "GitlabPull", "GitlabPulls", "pages", "read", "written"]
+__all__ = ["MERGEABLE", "PAGE", "UNDECIDED", "GitlabPull", "GitlabPulls", "pages", "read", "written"]
 
 PAGE: Final = 100
 """Entries of one page: the most that GitLab gives."""
@@ -78,14 +79,6 @@ class GitlabPull:
     reviewers: tuple[int, ...]
     closer: str
     closed: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """Who closed a merge request, and whether it only went with its branch."""
-
-    by: str
-    with_branch: bool
 
 
 class GitlabPulls:
@@ -152,7 +145,7 @@ class GitlabPulls:
             "sort": "desc",
         }
         for event in pages(self._http, f"{self._path}/events", query, expect=(403, 404)):
-            passed = (closed - _moment(event.text("created_at"))).total_seconds()
+            passed = (closed - event.moment("created_at")).total_seconds()
             if event.text("push_data", "ref") == head and passed >= 0.0:
                 removed = event.text("push_data", "action") == "removed"
                 return removed and event.text("author", "username") == by and passed <= WORKED_OFF
@@ -185,7 +178,7 @@ def pull_of(row: Record) -> GitlabPull | None:
         return None
     state, status = row.text("state"), row.text("merge_status")
     body, key = read(row.text("description"), "pull")
-    draft, closed = row.truth("draft"), row.text("closed_at")
+    draft = row.truth("draft")
     head_commit = CommitId(row.text("sha"))
     merged = row.text("merge_commit_sha") or row.text("squash_commit_sha") or head_commit
     return GitlabPull(
@@ -209,7 +202,7 @@ def pull_of(row: Record) -> GitlabPull | None:
         assignees=tuple(each.number("id") for each in row.records("assignees")),
         reviewers=tuple(each.number("id") for each in row.records("reviewers")),
         closer=row.text("closed_by", "username"),
-        closed=_moment(closed) if closed else None,
+        closed=row.moment("closed_at") if row.text("closed_at") else None,
     )
 
 
@@ -222,11 +215,3 @@ def read(text: str, kind: str) -> tuple[str, str]:
     """(text, value) of what `written` wrote; of another's text what stands there."""
     bare, value = unmarked(text, kind)
     return _CALMED.sub(r"\1\2/", bare), value
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Retry("the forge's answer has a date that is none") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
