@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import socket
 import subprocess
 import threading
 from base64 import b64encode
-from contextlib import closing
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from gitslo.errors import Conflict, Refused, Retry
 from gitslo.ports import RefUpdate
 from gitslo.testing.git_server import BareRepository, Fault, GitServer
+from tests.closed_port import closed_port
 from tests.git.worlds import PASSWORD, USERNAME, client
 
 LEDGER = "refs/gitslo/shop/dev"
@@ -207,10 +206,8 @@ def test_a_sha256_repository_is_not_in_this_version(tmp_path) -> None:
 
 def test_a_port_with_nothing_on_it_is_tried_again(tmp_path) -> None:
     """The network's faults pass: Retry."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        port = listening.getsockname()[1]
-
-    raised(Retry, client(f"http://127.0.0.1:{port}/shop.git", tmp_path / "cache").list_refs)
+    with closed_port() as port:
+        raised(Retry, client(f"http://127.0.0.1:{port}/shop.git", tmp_path / "cache").list_refs)
 
 
 @pytest.mark.parametrize("fault", [Fault.UNAVAILABLE, Fault.LOSE_REPLY])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
@@ -13,12 +12,13 @@ from gitslo.model import Objective, Percentiles, Seconds
 from gitslo.ports import LoadEngine, LoadJob, LoadResult, LoadSnapshot
 from gitslo.testing.fake_load import FakeLoad, Script
 from gitslo.testing.load_contract import DELAY, RATE, STRICT, TIMEOUT, Behaviour
+from tests.closed_port import closed_port
 from tests.load.jobs import CEILINGS, get, hold, job
 from tests.load.service import service
 from tests.processes import children
 from tests.required import required
 
-__all__ = ["FOREIGN", "FakeWorld", "RealWorld", "allowed", "foreign", "nobody"]
+__all__ = ["FOREIGN", "FakeWorld", "RealWorld", "allowed", "foreign"]
 
 FOREIGN = {"k6": K6Engine, "fortio": FortioEngine}
 _PATHS = {Behaviour.HALF: "/every/2/500"}
@@ -32,13 +32,6 @@ def allowed(host: str) -> bool:
 def foreign(name: str) -> ForeignEngine:
     """An engine with the program of this machine."""
     return FOREIGN[name](CEILINGS, allowed, path=required(name))
-
-
-def nobody() -> int:
-    """A port of this machine on which nothing listens."""
-    with socket.socket() as once:
-        once.bind(("127.0.0.1", 0))
-        return int(once.getsockname()[1])
 
 
 class RealWorld:
@@ -56,7 +49,7 @@ class RealWorld:
 
     def job(self, behaviour: Behaviour, objectives: Sequence[Objective], seconds: float, deadline: float) -> LoadJob:
         if behaviour is Behaviour.NOT_AT_ALL:
-            port = nobody()
+            port = self._targets.enter_context(closed_port())
         else:
             fixed = DELAY if behaviour is Behaviour.SLOWLY else 0.0
             port = self._targets.enter_context(service(fixed=fixed)).port

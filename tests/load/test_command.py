@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from gitslo.cli.root import cli
+from tests.closed_port import closed_port
 from tests.load.service import service
 
 
@@ -75,9 +75,8 @@ def test_the_request_is_what_the_flags_say():
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_load_of_which_nothing_succeeded_ends_with_1(form):
     """The result is printed all the same, and the last line of standard error says so."""
-    with socket.socket() as closed:  # bound and not listening: every connection is refused
-        closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    with closed_port() as port:
+        url = f"http://127.0.0.1:{port}/"
         code, out, err = gitslo(url, "--rate", "50/s", "--duration", "200ms", *form)
 
     assert code == 1

@@ -43,7 +43,8 @@ from gitslo.model import (
 from gitslo.ports import TlsMaterial
 from gitslo.wiring_run import load_engine
 from tests.authority import Authority
-from tests.load.engines import FOREIGN, allowed, foreign, nobody
+from tests.closed_port import closed_port
+from tests.load.engines import FOREIGN, allowed, foreign
 from tests.load.grpc_server import SERVICE, grpc_server
 from tests.load.jobs import CEILINGS, ERRORS, bad, faster_than, get, hold, job, late, ramp, total
 from tests.load.service import service
@@ -565,6 +566,7 @@ def test_a_stop_excuses_what_it_cuts_off():
 
 def test_a_dead_target_is_not_the_engines_fault():
     """Nothing listens: all has failed, and nothing blocks a fail."""
-    found = foreign("fortio").run(job(nobody(), stages=[hold(50, 1)], connections=4, timeout=0.5), lambda _: True)
+    with closed_port() as port:
+        found = foreign("fortio").run(job(port, stages=[hold(50, 1)], connections=4, timeout=0.5), lambda _: True)
 
     assert (found.no_fail, found.no_pass) == ((), ())

@@ -15,6 +15,7 @@ from gitslo.load.engine import LoadDetail, NoAccess, ProcessLoadEngine
 from gitslo.load.http2 import FOREIGN
 from gitslo.model import ByteCount, Checks, Endpoint, Target
 from gitslo.ports import LoadJob, TlsMaterial
+from tests.closed_port import closed_port
 from tests.load.h2_server import OK, Peer, answering, hypercorn, nginx
 from tests.load.jobs import CEILINGS, bad, engine, get, hold, job, measured, total
 
@@ -136,9 +137,8 @@ def test_a_port_that_hangs_up() -> None:
 
 def test_a_port_with_nothing_on_it() -> None:
     """Refused, like with any other protocol."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert {"connect: refused": NUMBER} == errors(measured(asked(port)))
+    with closed_port() as port:
+        assert {"connect: refused": NUMBER} == errors(measured(asked(port)))
 
 
 def test_a_server_that_never_greets() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import subprocess
 
 import pytest
 
+from tests.closed_port import closed_port
 from tests.load.jobs import bad, get, hold, job, measured, total
 from tests.load.service import service
 
@@ -58,9 +58,8 @@ def test_a_broken_response_is_a_named_error():
 
 def test_a_port_with_nothing_on_it():
     """Refused connections cost one arrival each, and nobody is asked more often than the schedule says."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        found = measured(job(unused.getsockname()[1], stages=BRIEF, timeout=0.5))
+    with closed_port() as port:
+        found = measured(job(port, stages=BRIEF, timeout=0.5))
     summary = found.result.summaries[0]
 
     assert summary.errors == (("connect: refused", NUMBER),)

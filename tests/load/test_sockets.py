@@ -12,6 +12,7 @@ import uvloop
 
 from gitslo.load.sockets import Readiness, open_plain
 from gitslo.model import Ceilings, RatePerSecond
+from tests.closed_port import closed_port
 from tests.load.client import BIG, Client, echo
 from tests.load.jobs import engine, hold, job, total
 from tests.load.service import service
@@ -128,10 +129,8 @@ def test_nobody_listens():
 
     async def use() -> None:
         ready = Readiness(asyncio.get_running_loop())
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            address = taken.getsockname()
-        with pytest.raises(ConnectionRefusedError):
-            await open_plain(Client, address, ready)
+        with closed_port() as port, pytest.raises(ConnectionRefusedError):
+            await open_plain(Client, ("127.0.0.1", port), ready)
         ready.close()
 
     uvloop.run(use())

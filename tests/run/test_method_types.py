@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from gitslo.model import Call, SchemaForm, SchemaSource, Seconds, Target, Target
 from gitslo.ports import TlsMaterial
 from gitslo.wiring_run import method_schemas
 from tests.authority import Authority
+from tests.closed_port import closed_port
 from tests.load.grpc_server import MONEY, SERVICE, SHOP, SOURCES, grpc_server, types
 
 TARGET = Target("shop", TargetScheme.GRPC, "shop.dev.svc", 9090)
@@ -69,10 +69,8 @@ def test_the_health_protocol_is_known_without_asking() -> None:
 
 def test_nobody_listens() -> None:
     """Within the time-out, and worth another look."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        with pytest.raises(Retry, match=r"gRPC status (UNAVAILABLE|DEADLINE_EXCEEDED)"):
-            reflect(TARGET, held.getsockname(), SERVICE, NONE, Seconds(1.0))
+    with closed_port() as port, pytest.raises(Retry, match=r"gRPC status (UNAVAILABLE|DEADLINE_EXCEEDED)"):
+        reflect(TARGET, ("127.0.0.1", port), SERVICE, NONE, Seconds(1.0))
 
 
 @contextmanager

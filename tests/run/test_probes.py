@@ -31,6 +31,7 @@ from gitslo.model import (
 )
 from gitslo.ports import Address, Readied
 from gitslo.wiring_run import readiness_probe
+from tests.closed_port import closed_port
 
 SHOP = Target("shop", TargetScheme.HTTP, "shop.dev.svc", 8080, path="/base")
 SOON = Seconds(5.0)
@@ -350,10 +351,9 @@ def test_grpc_over_tls_is_verified_likewise(certificate, monkeypatch) -> None:
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A port at which nobody listens, and nobody else will: it stays bound."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
+    """A port at which nobody listens, and nobody else will."""
+    with closed_port() as port:
+        yield port
 
 
 def test_tcp_is_ready_when_a_connection_is_accepted(shop, free_port) -> None:

@@ -21,7 +21,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +29,7 @@ from pathlib import Path
 
 from gitslo.testing.bare_repository import BareRepository
 from gitslo.testing.git_server import Access, Fault, GitServer
+from tests.closed_port import closed_port
 
 __all__ = ["CASES", "PASSWORD", "WRONG_PASSWORD", "Told", "cases", "expected", "serving"]
 
@@ -87,13 +87,12 @@ def serving(scratch: Path) -> Iterator[Callable[[str], Told]]:
     with (
         GitServer(remotes, fault=_fault) as server,
         GitServer(remotes, credentials=("gitslo", PASSWORD)) as guarded,
-        socket.socket() as closed,
+        closed_port() as closed,
     ):
-        closed.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port, and no one answers
         places = {
             "{port}": _port(server),
             "{guarded_port}": _port(guarded),
-            "{closed_port}": str(closed.getsockname()[1]),
+            "{closed_port}": str(closed),
         }
         yield lambda case: _run(case, scratch, places)
 
