@@ -29,7 +29,7 @@ def page() -> str:
     return f"""\
 # The state machine
 
-This page is printed by `python -m gitslo.core.diagram` from the tables in `gitslo/core/state.py`.
+This page is printed by `python -m gitslo.core.diagram` from the tables in `gitslo/core/state/table.py`.
 
 Two small machines per environment, both kept in its ledger. Every entry of a ledger is one arrow of one of them, or a
 hold, or the note that an operator's command has run.

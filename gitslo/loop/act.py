@@ -20,7 +20,7 @@ from gitslo.core.render import (
     pull_request_title,
     verdict_comment,
 )
-from gitslo.core.state import change_key, propose, status_context
+from gitslo.core.state import change_key, intent, status_context
 from gitslo.core.steps import (
     TRIED,
     CancelAttempt,
@@ -200,10 +200,10 @@ class Actor:
         """Record the intent; where the remote is known to be atomic, publish the branch in the same push."""
         direct = o.environment.write.of(step.draft.kind).mode is WriteMode.DIRECT
         branch = "" if direct else branch_of(o.environment, step.draft.kind)
-        draft = propose(o, step, branch, CommitId(""))
-        assert draft.state.change is not None  # noqa: S101 - `propose` puts it there
+        draft = intent(o, step, branch, CommitId(""))
+        assert draft.state.change is not None  # noqa: S101 - `intent` puts it there
         commit = self._build(o, draft.state.change)
-        write = propose(o, step, branch, commit)
+        write = intent(o, step, branch, commit)
         entry = self._sight.ledgers.build(o.ledger.id, write.state, write.message, o.now.wall)
         failpoint("intent", "before")
         if branch and self._sight.repository.atomic and step.replaces != commit:

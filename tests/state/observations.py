@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 
-from gitslo.core.state import decide, propose
+from gitslo.core.state import decide, intent
 from gitslo.core.steps import (
     Attempted,
     Attempting,
@@ -288,7 +288,7 @@ class World:
                 direct = self.env.write.of(step.draft.kind).mode is WriteMode.DIRECT
                 branch = "" if direct else f"gitslo/shop/{self.env.name}/{step.draft.kind}"
                 new = commit(f"{step.draft.kind}{step.draft.to_release.digest}{step.draft.base}")
-                self.write(propose(o, step, branch, new))
+                self.write(intent(o, step, branch, new))
             case PushChange(change, direct):
                 self.tip = None if direct else change.commit
                 if direct:
