@@ -25,7 +25,7 @@ def forge_of(config: RepositoryConfig, repository: Repository, clock: Clock) -> 
     if config.forge.kind == LOCAL:
         return cast("Forge", make(repository, account=config.author_name, wall=lambda: clock.now().wall))
     from gitslo.adapters.http_client import HttpClient  # noqa: PLC0415 - 0.1 s, for forges over HTTP only
-    from gitslo.load.tls import context  # noqa: PLC0415 - beside its user
+    from gitslo.load.connections.tls import context  # noqa: PLC0415 - beside its user
 
     return cast("Forge", make(config.forge, HttpClient(context).send, clock))
 
@@ -42,7 +42,7 @@ def git_login(config: RepositoryConfig, clock: Clock) -> tuple[str, Callable[[],
         return None
     from gitslo.adapters.forges import installed_app  # noqa: PLC0415 - for apps only
     from gitslo.adapters.http_client import HttpClient  # noqa: PLC0415
-    from gitslo.load.tls import context  # noqa: PLC0415
+    from gitslo.load.connections.tls import context  # noqa: PLC0415
 
     return "x-access-token", installed_app(forge, HttpClient(context).send, clock).token
 

@@ -47,7 +47,7 @@ from gitslo.source_config import MakeSource, Server, SourceConfig, SqlConfig
 if TYPE_CHECKING:
     from gitslo.adapters.grpc_client import GrpcHealthProbe
     from gitslo.adapters.http_client import HttpReadinessProbe
-    from gitslo.load.detail import LoadDetail
+    from gitslo.load.results.detail import LoadDetail
 
 __all__ = [
     "EngineByName",
@@ -81,7 +81,7 @@ def load_engine(
     engines: Mapping[str, Path | None] | None = None,
 ) -> EngineByName:
     """Our own engine and the programs in `engines`, within the operator's bounds and with what the operator gives."""
-    from gitslo.load.engine import ProcessLoadEngine  # noqa: PLC0415 - not needed to print a help page
+    from gitslo.load.engines.own import ProcessLoadEngine  # noqa: PLC0415 - not needed to print a help page
 
     def reachable(host: str) -> bool:
         return matches(allowed.targets, host)
@@ -152,7 +152,7 @@ def target_access(
 
 def _post(url: str, headers: Sequence[tuple[str, str]], body: bytes, ca: bytes) -> tuple[int, bytes]:
     from gitslo.adapters.http_client import HttpClient  # noqa: PLC0415 - 0.1 s, for token endpoints only
-    from gitslo.load.tls import context  # noqa: PLC0415 - beside its user
+    from gitslo.load.connections.tls import context  # noqa: PLC0415 - beside its user
 
     return HttpClient(context).post(url, headers, body, ca)
 
@@ -203,7 +203,7 @@ class ProbeByKind:
             case HttpReadiness():
                 if self._http is None:
                     from gitslo.adapters.http_client import HttpClient, HttpReadinessProbe  # noqa: PLC0415 - 0.1 s
-                    from gitslo.load.tls import context  # noqa: PLC0415 - beside its user
+                    from gitslo.load.connections.tls import context  # noqa: PLC0415 - beside its user
 
                     self._http = HttpReadinessProbe(HttpClient(context), self._access)
                 return self._http.look(check, target, address, timeout)
@@ -275,7 +275,7 @@ def _source(config: SourceConfig, certificates: Mapping[str, CertificateFiles]) 
     ) -> ConfiguredServer:
         from gitslo.adapters.configured_server import HttpServer  # noqa: PLC0415 - for metrics only
         from gitslo.adapters.http_client import HttpClient  # noqa: PLC0415 - 0.1 s
-        from gitslo.load.tls import context  # noqa: PLC0415 - beside its user
+        from gitslo.load.connections.tls import context  # noqa: PLC0415 - beside its user
 
         identities = {}
         if isinstance(server.auth, SecretRef | Basic | ClientCredentials):

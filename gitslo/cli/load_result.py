@@ -19,8 +19,8 @@ from gitslo.model import Percentiles
 if TYPE_CHECKING:
     from gitslo.cli.load_arguments import Asked
     from gitslo.cli.load_options import Flags
-    from gitslo.load.detail import LoadDetail
-    from gitslo.load.histogram import Distribution
+    from gitslo.load.record.histogram import Distribution
+    from gitslo.load.results.detail import LoadDetail
 
 __all__ = ["check_file", "document", "nothing_succeeded", "tell", "write_files"]
 
@@ -96,8 +96,8 @@ def write_files(flags: Flags, detail: LoadDetail) -> None:
     Raises:
         Refused: a file cannot be written after all.
     """
-    from gitslo.load.hlog import write_hlog
-    from gitslo.load.openmetrics import openmetrics
+    from gitslo.load.results.hlog import write_hlog
+    from gitslo.load.results.openmetrics import openmetrics
 
     try:
         if flags.hlog is not None:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from gitslo.core.codec import from_json, to_json
 from gitslo.errors import Refused
 from gitslo.load.cgroup import Throttled
-from gitslo.load.prepared import PreparedMethod
-from gitslo.load.tracing import SlowTrace
+from gitslo.load.requests.tracing import SlowTrace
 from gitslo.model import LoadSection, Second, Target
 from gitslo.ports import TlsMaterial
 
@@ -27,6 +26,7 @@ __all__ = [
     "EndpointEnd",
     "Finished",
     "Limit",
+    "PreparedMethod",
     "Ready",
     "Report",
     "Start",
@@ -46,6 +46,24 @@ class Limit:
 
     endpoint: int | None
     above: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedMethod:
+    """One call of a gRPC section as a worker sends it; `grpc.prepared` makes it.
+
+    Attributes:
+        path: `/package.Service/Method`.
+        client_streaming, server_streaming: whether many messages go, or come.
+        messages: framed, with their five bytes, in their order; empty where one of them varies.
+        descriptors: a serialised FileDescriptorSet; empty where neither a message nor a check needs it.
+    """
+
+    path: str
+    client_streaming: bool = False
+    server_streaming: bool = False
+    messages: tuple[bytes, ...] = ()
+    descriptors: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

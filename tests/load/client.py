@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gitslo.load.sockets import SocketTransport
+from gitslo.load.connections.sockets import SocketTransport
 
 __all__ = ["BIG", "Client", "echo"]
 

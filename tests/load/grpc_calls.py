@@ -11,14 +11,14 @@ from typing import Any
 
 import uvloop
 
-from gitslo.load.addresses import Addresses
-from gitslo.load.calls import CallSource, call_sources
-from gitslo.load.grpc_full import connections
-from gitslo.load.messages import Limit
-from gitslo.load.pool import Pool
-from gitslo.load.prepared import PreparedMethod, prepare
-from gitslo.load.record import Recorder
-from gitslo.load.tls import context
+from gitslo.load.connections.addresses import Addresses
+from gitslo.load.connections.pool import Pool
+from gitslo.load.connections.tls import context
+from gitslo.load.grpc.calls import CallSource, call_sources
+from gitslo.load.grpc.full import connections
+from gitslo.load.grpc.prepared import prepare
+from gitslo.load.messages import Limit, PreparedMethod
+from gitslo.load.record.recorder import Recorder
 from gitslo.model import (
     Call,
     Feeder,

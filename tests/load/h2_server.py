@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitslo.load import frames
+from gitslo.load.http2 import frames
 from tests.required import required
 
 __all__ = ["OK", "Peer", "answering", "app", "hypercorn", "nginx"]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gitslo.load.workers import cores
+from gitslo.load.engines.workers import cores
 from tests.load.jobs import engine, faster_than, hold, job
 
 _HOG = "import signal\nsignal.alarm(30)\nwhile True: pass"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitslo.load.engine import LoadDetail, ProcessLoadEngine
+from gitslo.load.engines.own import ProcessLoadEngine
+from gitslo.load.results.detail import LoadDetail
 from gitslo.model import (
     Ceilings,
     Endpoint,

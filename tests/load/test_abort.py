@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitslo.load.abort import Watch
+from gitslo.load.engines.abort import Watch
 from gitslo.model import Abort, Seconds, Share
 from gitslo.ports import LoadSnapshot
 

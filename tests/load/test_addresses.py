@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gitslo.errors import Refused, Retry
-from gitslo.load.addresses import Addresses, acceptable, resolved
+from gitslo.load.connections.addresses import Addresses, acceptable, resolved
 
 A, B, C = ("192.0.2.1", 80), ("192.0.2.2", 80), ("192.0.2.3", 80)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitslo.errors import Refused, Retry
-from gitslo.load.engine import ProcessLoadEngine
+from gitslo.load.engines.own import ProcessLoadEngine
 from gitslo.model import ByteCount, Ceilings, RatePerSecond, Seconds, TargetScheme
 from tests.load.jobs import engine, faster_than, get, hold, job, ramp, total
 from tests.load.service import service
@@ -80,7 +80,7 @@ def test_a_worker_starts_light():
     heavy = {
         "click", "google", "grpc", "hpack", "httpx", "jmespath", "jsonschema", "numpy", "rich", "ruamel", "scipy"
     }  # fmt: skip
-    program = "import sys, gitslo.load.worker; print(*sys.modules)"
+    program = "import sys, gitslo.load.worker.__main__; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=20)
 
     assert heavy.intersection(done.stdout.split()) == set()

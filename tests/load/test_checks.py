@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gitslo.errors import Refused
-from gitslo.load.checks import LONGEST_PATTERN, LOOKED_AT, PATIENCE, CompiledChecks, compiled
+from gitslo.load.requests.checks import LONGEST_PATTERN, LOOKED_AT, PATIENCE, CompiledChecks, compiled
 from gitslo.model import ByteCount, Checks, Share
 
 BODY = json.dumps({"state": "ok", "items": [1, 2], "none": None, "empty": [], "zero": 0, "no": False}).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitslo.load.cookies import LONGEST, MOST, Jar
+from gitslo.load.http1.cookies import LONGEST, MOST, Jar
 
 NOW = 1_000_000_000.0
 

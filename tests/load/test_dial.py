@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from gitslo.load.dial import prepared, wires
 from gitslo.load.messages import Assignment
+from gitslo.load.worker.dial import prepared, wires
 from gitslo.model import (
     Checks,
     Endpoint,

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitslo.load.histogram import Histogram, add, exactly
+from gitslo.load.record.histogram import Histogram, add, exactly
 from gitslo.model import Seconds
 
 LONGEST = Seconds(60.0)

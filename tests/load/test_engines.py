@@ -20,14 +20,14 @@ from gitslo.cli.root import cli
 from gitslo.config import parse_operator
 from gitslo.core.parse_plan import parse_plan
 from gitslo.errors import Refused, Retry
-from gitslo.load.content import Content
-from gitslo.load.engine import NoAccess
 from gitslo.load.engines import guard
+from gitslo.load.engines.access import NoAccess
 from gitslo.load.engines.account import Account, Lane, Told
 from gitslo.load.engines.foreign import Errand
 from gitslo.load.engines.fortio import FortioEngine
 from gitslo.load.engines.k6 import K6Engine, script
 from gitslo.load.engines.program import Command, Files, Program
+from gitslo.load.requests.content import Content
 from gitslo.model import (
     Allowed,
     Arrivals,

@@ -17,7 +17,7 @@ import pytest
 
 from gitslo.errors import Retry
 from gitslo.load.cgroup import Throttled
-from gitslo.load.health import Gate, examine
+from gitslo.load.results.health import Gate, examine
 from gitslo.ports import LoadSnapshot
 from tests.load.jobs import engine, faster_than, get, hold, job
 from tests.load.service import service

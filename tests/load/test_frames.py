@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitslo.load import frames
+from gitslo.load.http2 import frames
 
 
 def parsed(data: bytes) -> list[other.Frame]:

@@ -24,14 +24,13 @@ from hypothesis import strategies as st
 
 from gitslo.cli.root import cli
 from gitslo.errors import Refused
-from gitslo.load.addresses import Addresses
-from gitslo.load.calls import call_sources, timeout_field
-from gitslo.load.engine import ProcessLoadEngine
-from gitslo.load.grpc_full import connections
-from gitslo.load.messages import Limit
-from gitslo.load.pool import Pool
-from gitslo.load.prepared import PreparedMethod
-from gitslo.load.record import Recorder
+from gitslo.load.connections.addresses import Addresses
+from gitslo.load.connections.pool import Pool
+from gitslo.load.engines.own import ProcessLoadEngine
+from gitslo.load.grpc.calls import call_sources, timeout_field
+from gitslo.load.grpc.full import connections
+from gitslo.load.messages import Limit, PreparedMethod
+from gitslo.load.record.recorder import Recorder
 from gitslo.model import Call, Checks, Feeder, Seconds, TargetScheme, TlsSettings
 from gitslo.ports import LoadJob, TlsMaterial
 from gitslo.wiring_run import method_schemas
@@ -301,7 +300,7 @@ def test_bodies_are_looked_at_as_often_as_asked(shop) -> None:
 def test_a_health_check_can_be_looked_into(shop) -> None:
     """What the server says of itself is a field like any other."""
     from gitslo.adapters.grpc_client import reflect
-    from gitslo.load.prepared import prepare
+    from gitslo.load.grpc.prepared import prepare
 
     shop.health.set("down", NOT_SERVING)
     to = target(shop.port)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from gitslo.load.cgroup import Throttled, groups, quota, throttled
-from gitslo.load.workers import chosen, cores
+from gitslo.load.engines.workers import chosen, cores
 from gitslo.model import Ceilings, RatePerSecond
 from tests.load.jobs import CEILINGS, bad, engine, faster_than, hold, job, late, total
 from tests.load.service import service

@@ -8,7 +8,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitslo.load.histogram import Histogram, Samples, needed, quantile
+from gitslo.load.record.histogram import Histogram, Samples, needed, quantile
 from gitslo.model import Percentiles, Seconds
 
 PROPERTY = settings(derandomize=True, database=None, deadline=None, max_examples=200)

@@ -10,10 +10,10 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
-from gitslo.load.histogram import Histogram, pack
-from gitslo.load.hlog import write_hlog
 from gitslo.load.messages import Finished
-from gitslo.load.timeline import Interval, Moment, Timeline
+from gitslo.load.record.histogram import Histogram, pack
+from gitslo.load.results.hlog import write_hlog
+from gitslo.load.results.timeline import Interval, Moment, Timeline
 from tests.load.jobs import get, hold, job, measured
 from tests.load.service import service
 from tests.required import required

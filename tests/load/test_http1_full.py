@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitslo.load.engine import LoadDetail
+from gitslo.load.results.detail import LoadDetail
 from gitslo.model import ByteCount, Checks, Endpoint, Feeder, Share
 from gitslo.ports import LoadJob
 from tests.load.jobs import bad, get, hold, job, measured, total

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitslo.load import frames
-from gitslo.load.addresses import Addresses
-from gitslo.load.content import authority, http1
-from gitslo.load.http1 import Connection
-from gitslo.load.http1_full import FullConnection, full
+from gitslo.load.connections.addresses import Addresses
+from gitslo.load.connections.pool import Pool, clock
+from gitslo.load.http1.connection import Connection
+from gitslo.load.http1.full import FullConnection, full
+from gitslo.load.http1.request import request_bytes
+from gitslo.load.http2 import frames
 from gitslo.load.messages import Limit
-from gitslo.load.pool import Pool, clock
-from gitslo.load.record import Cell, Recorder
-from gitslo.load.source import Source, sources
+from gitslo.load.record.recorder import Cell, Recorder
+from gitslo.load.requests.content import authority
+from gitslo.load.requests.source import Source, sources
 from gitslo.model import ByteCount, Checks, Endpoint, LoadSection, Seconds, Share, Target, TargetScheme
 from tests.load.service import ANSWERS, CLOSING
 
@@ -200,7 +201,7 @@ def test_constant_requests_are_made_once():
         connection.drop()
 
     assert wires[0].written[0] is wires[1].written[0]
-    assert wires[0].written[0] == http1(found.made[0].content, authority(TARGET))
+    assert wires[0].written[0] == request_bytes(found.made[0].content, authority(TARGET))
     assert found.pool.sent == 2 * len(wires[0].written[0])
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gitslo.load import frames
-from gitslo.load.engine import LoadDetail, NoAccess, ProcessLoadEngine
-from gitslo.load.http2 import FOREIGN
+from gitslo.load.engines.access import NoAccess
+from gitslo.load.engines.own import ProcessLoadEngine
+from gitslo.load.http2 import frames
+from gitslo.load.http2.session import FOREIGN
+from gitslo.load.results.detail import LoadDetail
 from gitslo.model import ByteCount, Checks, Endpoint, Target
 from gitslo.ports import LoadJob, TlsMaterial
 from tests.closed_port import closed_port

@@ -24,8 +24,8 @@ from h2.settings import SettingCodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitslo.load import frames
-from gitslo.load.http2 import FOREIGN, Head, Session
+from gitslo.load.http2 import frames
+from gitslo.load.http2.session import FOREIGN, Head, Session
 
 Fields = list[tuple[bytes, bytes]]
 

@@ -7,7 +7,7 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitslo.load.http1 import Connection, KnownAnswers
+from gitslo.load.http1.connection import Connection, KnownAnswers
 from gitslo.model import Endpoint
 from tests.load.service import OK
 from tests.load.test_http1_pieces import World, world

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from gitslo.load.cgroup import Throttled
-from gitslo.load.histogram import pack
 from gitslo.load.messages import (
     Assignment,
     Authorize,
@@ -14,14 +13,15 @@ from gitslo.load.messages import (
     EndpointEnd,
     Finished,
     Limit,
+    PreparedMethod,
     Ready,
     Report,
     Start,
     decode,
     encode,
 )
-from gitslo.load.prepared import PreparedMethod
-from gitslo.load.tracing import SlowTrace
+from gitslo.load.record.histogram import pack
+from gitslo.load.requests.tracing import SlowTrace
 from gitslo.model import Checks, Endpoint, Feeder, LoadSection, Second, Seconds, Target, TargetScheme
 from gitslo.ports import TlsMaterial
 from tests.load.jobs import hold, ramp

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from gitslo.load.openmetrics import openmetrics
+from gitslo.load.results.openmetrics import openmetrics
 from gitslo.model import Endpoint
 from tests.load.jobs import ERRORS, faster_than, get, hold, job, measured
 from tests.load.service import service

@@ -8,8 +8,9 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from gitslo.errors import Problem, Refused, Retry
-from gitslo.load.prepared import PreparedMethod, framed, prepare
-from gitslo.load.protobuf import method, without_comments
+from gitslo.load.grpc.prepared import framed, prepare
+from gitslo.load.grpc.protobuf import method, without_comments
+from gitslo.load.messages import PreparedMethod
 from gitslo.model import (
     Call,
     Checks,

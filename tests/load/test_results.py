@@ -15,8 +15,8 @@ from scipy.stats import binom
 
 from gitslo import __version__
 from gitslo.cli.root import cli
-from gitslo.load.histogram import Histogram, pack, unpack
-from gitslo.load.ranks import rank_interval
+from gitslo.load.record.histogram import Histogram, pack, unpack
+from gitslo.load.record.ranks import rank_interval
 from gitslo.model import Percentiles, Seconds, Share
 from tests.load.jobs import ERRORS, faster_than, get, hold, job, measured
 from tests.load.service import service

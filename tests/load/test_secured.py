@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from gitslo.load.secured import open_secured
-from gitslo.load.sockets import Readiness
+from gitslo.load.connections.secured import open_secured
+from gitslo.load.connections.sockets import Readiness
 from tests.load.client import BIG, Client, echo
 from tests.load.jobs import hold, job, measured
 from tests.load.scripted import plain

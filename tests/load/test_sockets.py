@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import uvloop
 
-from gitslo.load.sockets import Readiness, open_plain
+from gitslo.load.connections.sockets import Readiness, open_plain
 from gitslo.model import Ceilings, RatePerSecond
 from tests.closed_port import closed_port
 from tests.load.client import BIG, Client, echo

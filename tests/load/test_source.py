@@ -11,8 +11,9 @@ from dataclasses import replace
 import pytest
 
 from gitslo.errors import Refused
-from gitslo.load.content import Content, authority, http1
-from gitslo.load.source import Source, sources
+from gitslo.load.http1.request import request_bytes
+from gitslo.load.requests.content import Content, authority
+from gitslo.load.requests.source import Source, sources
 from gitslo.model import Endpoint, Feeder, LoadSection, Seconds, Share, Target, TargetScheme
 
 TARGET = Target("shop", TargetScheme.HTTP, "shop.test", 8080, path="/base")
@@ -33,7 +34,7 @@ def made(
 def test_a_constant_request():
     """Method, base path, an honest User-Agent, the run, own headers and body: the same object at every draw."""
     (source,) = made(Endpoint("pay", "POST", "/pay?x=1", (("Content-Type", "text/plain"),), b"body"))
-    text = http1(source.content, authority(TARGET)).decode()
+    text = request_bytes(source.content, authority(TARGET)).decode()
 
     assert text.splitlines()[:2] == ["POST /base/pay?x=1 HTTP/1.1", "Host: shop.test:8080"]
     assert re.search(r"\r\nUser-Agent: gitslo/\S+ \(load; run 7\)\r\nAccept: \*/\*\r\nGitslo-Run: 7\r\n", text)
@@ -46,9 +47,9 @@ def test_the_bytes_of_http1():
     """A length where there is, or could be, a body; `Connection: close` where it is the only request."""
     content = Content("GET", "/", (("A", "1"),), b"")
 
-    assert http1(content, "h") == b"GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\n\r\n"
-    assert http1(content, "h", close=True) == b"GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\nConnection: close\r\n\r\n"
-    assert http1(Content("PUT", "/", (), b""), "h") == b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+    assert request_bytes(content, "h") == b"GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\n\r\n"
+    assert request_bytes(content, "h", close=True) == b"GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\nConnection: close\r\n\r\n"
+    assert request_bytes(Content("PUT", "/", (), b""), "h") == b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(

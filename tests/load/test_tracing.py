@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitslo.load.sampling import Sampler
-from gitslo.load.tracing import Slowest, SlowTrace, merged, trace_ids
+from gitslo.load.requests.sampling import Sampler
+from gitslo.load.requests.tracing import Slowest, SlowTrace, merged, trace_ids
 from gitslo.model import Seconds
 
 

@@ -9,9 +9,6 @@ EVERYWHERE = {"gitslo", "click"}
 """click is the command line's language; every command module speaks it."""
 
 FAMILIES = {
-    "uvloop": "gitslo.load",
-    "httptools": "gitslo.load",
-    "hdrh": "gitslo.load",
     "scipy": "gitslo.core.stats",
     "numpy": "gitslo.core",
 }

@@ -12,7 +12,7 @@ from gitslo.adapters.grpc_client import reflect
 from gitslo.adapters.proto_compiler import compile_proto
 from gitslo.core.protowire import fields, text_field
 from gitslo.errors import Problem, Refused, Retry
-from gitslo.load.protobuf import method
+from gitslo.load.grpc.protobuf import method
 from gitslo.model import Call, SchemaForm, SchemaSource, Seconds, Target, TargetScheme, TlsSettings
 from gitslo.ports import TlsMaterial
 from gitslo.wiring_run import method_schemas

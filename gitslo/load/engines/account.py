@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from gitslo.load.cgroup import Throttled
 from gitslo.load.messages import End, Finished, Limit, Report
-from gitslo.load.record import NEVER, Cell, Recorder, Unfinished
+from gitslo.load.record.recorder import NEVER, Cell, Recorder, Unfinished
 from gitslo.load.schedule import interleave
 from gitslo.model import Metric
 from gitslo.ports import LoadJob

@@ -22,19 +22,19 @@ from pathlib import Path
 from typing import Protocol
 
 from gitslo.errors import Problem, Refused, Retry
-from gitslo.load.abort import Watch
-from gitslo.load.addresses import resolved
-from gitslo.load.bounds import check
-from gitslo.load.content import Content, authority
-from gitslo.load.detail import LoadDetail
-from gitslo.load.engine import NoAccess
+from gitslo.load.connections.addresses import resolved
+from gitslo.load.connections.tls import context
+from gitslo.load.engines.abort import Watch
+from gitslo.load.engines.access import NoAccess
 from gitslo.load.engines.account import Account, Lane
+from gitslo.load.engines.bounds import check
 from gitslo.load.engines.program import Command, Files, Program, find, version_of
-from gitslo.load.results import Merger
+from gitslo.load.engines.workers import cores
+from gitslo.load.requests.content import Content, authority
+from gitslo.load.requests.source import sources
+from gitslo.load.results.detail import LoadDetail
+from gitslo.load.results.merger import Merger
 from gitslo.load.schedule import Schedule
-from gitslo.load.source import sources
-from gitslo.load.tls import context
-from gitslo.load.workers import cores
 from gitslo.model import Arrivals, Ceilings, Fidelity, LoadHistogram
 from gitslo.ports import LoadJob, LoadResult, LoadSnapshot, TargetAccess, TlsMaterial
 
