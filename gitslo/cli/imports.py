@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitslo.cli.result_files import FILE
 from gitslo.cli.style import plain
 from gitslo.errors import Problem, Refused
 
@@ -28,7 +29,7 @@ _REFUSED = 2
 @click.option(
     "--output",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Where the plan is written; nothing is overwritten.  [default: standard output]",
 )
 @click.option(

@@ -12,7 +12,7 @@ from typing import ClassVar, Final, TextIO
 from gitslo.core.escape import plain
 from gitslo.observers.terminal import colour_on, is_terminal, width
 
-__all__ = ["colour_on", "is_terminal", "markdown", "paint", "plain", "table", "width"]
+__all__ = ["colour_on", "first_word_painted", "is_terminal", "markdown", "paint", "plain", "table", "width"]
 
 _COLOURS = {
     "pass": "32", "passing": "32", "ok": "32", "merged": "32", "settled": "32",
@@ -29,6 +29,12 @@ def paint(text: str, word: str | None = None, stream: TextIO | None = None) -> s
     """`text` in the colour of `word` (of itself if None), or as it is where colour is off or the word has none."""
     code = _COLOURS.get(text if word is None else word)
     return f"\x1b[{code}m{text}\x1b[0m" if code is not None and colour_on(stream) else text
+
+
+def first_word_painted(text: str) -> str:
+    """A result that begins with its verdict and a colon."""
+    word, colon, rest = text.partition(":")
+    return paint(word) + colon + rest
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO | None = None) -> None:

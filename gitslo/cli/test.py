@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from gitslo.cli.result_files import FILE, result_file_options, result_files
 from gitslo.cli.whole_file import see_that_it_can_be_written, write_whole
 from gitslo.core.addresses import parse_host_port
 from gitslo.core.bounds import targets_used
@@ -73,23 +74,10 @@ def exit_code(verdict: Verdict) -> int:
     "--evidence",
     "evidence_path",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Go on with the evidence in this file, and write it back.",
 )
-@click.option(
-    "--junit",
-    "junit_path",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the result as JUnit XML, too.",
-)
-@click.option(
-    "--summary",
-    "summary_path",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the result as Markdown, too.",
-)
+@result_file_options
 @click.option(
     "--certificate",
     "certificates",
@@ -117,7 +105,7 @@ def exit_code(verdict: Verdict) -> int:
     "--sources",
     "sources_path",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Where metrics come from: `sources`, and the `certificates` they name, as in the operator's file.",
 )
 @click.option(
@@ -154,7 +142,7 @@ def test(
     """
     from gitslo.cli.access_options import certificates_of, identities_of, variable
     from gitslo.cli.metric_options import facts_of, sources_in
-    from gitslo.cli.result_files import result_files
+    from gitslo.cli.style import first_word_painted
     from gitslo.wiring_run import target_access
 
     if as_json and how not in (None, Format.JSON.value):
@@ -172,20 +160,12 @@ def test(
     kept = _Kept(evidence_path, plan.digest) if evidence_path is not None else None
     outside = _Outside(access, _engines(engines), sources_in(sources_path), facts_of(facts, "--set"))
     result = _run(plan, allowed, outside, str(file), kept.file if kept is not None else None)
-    files.write(result)
+    files.write(junit=lambda: render(result, Format.JUNIT), summary=lambda: render(result, Format.MARKDOWN))
     if kept is not None and result.verdict is not Verdict.ERROR:
         kept.write(result)
-    click.echo(_painted(render(result, form), form), nl=False)
+    said = render(result, form)
+    click.echo(first_word_painted(said) if form is Format.TEXT else said, nl=False)
     context.exit(exit_code(result.verdict))
-
-
-def _painted(text: str, form: Format) -> str:
-    from gitslo.cli.style import paint
-
-    if form is not Format.TEXT:
-        return text
-    word, colon, rest = text.partition(":")
-    return paint(word) + colon + rest
 
 
 # --------------------------------------------------------------------------- plan and targets

@@ -7,33 +7,22 @@ from __future__ import annotations
 
 import json
 import traceback
-from typing import TYPE_CHECKING, assert_never
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gitslo.core.gate import Answered
+from gitslo.cli.result_files import result_file_options, result_files
+from gitslo.core.answer_formats import AnswerResult, answer_junit, answer_markdown, answer_text
+from gitslo.core.gate import counts_as
 from gitslo.errors import GitsloError, Problem, Refused
+from gitslo.model import Verdict
 
 if TYPE_CHECKING:
-    from gitslo.adapters.gate_client import Outcome, Question, VerdictSaid
+    from gitslo.adapters.gate_client import Outcome, Question
     from gitslo.model import Seconds
 
-__all__ = ["exit_code", "verdict"]
-
-
-def exit_code(answered: Answered) -> int:
-    """As of `gitslo test`; what is not decided is inconclusive."""
-    match answered:
-        case Answered.PASS:
-            return 0
-        case Answered.FAIL:
-            return 1
-        case Answered.INCONCLUSIVE | Answered.PENDING | Answered.UNKNOWN:
-            return 3
-        case Answered.ERROR:
-            return 4
-        case _:
-            assert_never(answered)
+__all__ = ["verdict"]
 
 
 @click.command(
@@ -47,6 +36,7 @@ def exit_code(answered: Answered) -> int:
 @click.option("--wait", default="0s", show_default=True, help="How long to wait for a verdict, e.g. 20m.")
 @click.option("--token-env", metavar="NAME", help="The environment variable with the daemon's token.")
 @click.option("--plain-http", is_flag=True, help="Send the token over plain http:// to another machine, too.")
+@result_file_options
 @click.option("--json", "as_json", is_flag=True, help="Print the daemon's answer as JSON.")
 @click.pass_context
 def verdict(
@@ -58,6 +48,8 @@ def verdict(
     wait: str,
     token_env: str | None,
     plain_http: bool,
+    junit_path: Path | None,
+    summary_path: Path | None,
     as_json: bool,
 ) -> None:
     """Ask a daemon whether a commit's content holds in an environment.
@@ -66,11 +58,14 @@ def verdict(
     Exit code: pass 0, fail 1, usage 2, inconclusive 3 (and not decided when the time is over), error 4 (and no answer
     from the daemon).
     """
-    from gitslo.adapters.gate_client import GateClient, Question, wait_for
+    from gitslo.adapters.gate_client import GateClient, Outcome, Question, wait_for
     from gitslo.adapters.http_client import HttpClient
+    from gitslo.cli.style import first_word_painted
+    from gitslo.cli.test import exit_code
     from gitslo.core.addresses import parse_http_url
     from gitslo.wiring_run import SystemClock
 
+    files = result_files(junit_path, summary_path, beside={})
     for option, text in (("--repository", repository), ("--environment", environment), ("--commit", commit)):
         if text is not None and not text.strip():
             raise click.BadParameter("it is empty; is the variable set that should hold it?", param_hint=option)
@@ -85,17 +80,17 @@ def verdict(
         outcome = wait_for(client, question, clock=SystemClock(), wait=patience, tell=_tell)
     except GitsloError:
         raise
-    except Exception:  # noqa: BLE001 - a fault of ours must not end with the exit code of a fail
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not end with the exit code of a fail
         traceback.print_exc()
-        context.exit(exit_code(Answered.ERROR))
-    said = outcome.said
+        outcome = Outcome(None, None, f"internal error: {type(error).__name__}: {error}", reached=False)
+    result = _result(outcome, question, url)
+    files.write(junit=lambda: answer_junit(result), summary=lambda: answer_markdown(result))
     if as_json:
-        click.echo(json.dumps(outcome.document if said is not None else _nothing(outcome, question), indent=2))
+        document = outcome.document if outcome.said is not None else _nothing(outcome, question)
+        click.echo(json.dumps(document, indent=2))
     else:
-        _print(outcome, question, url)
-    if said is None or outcome.missing:
-        context.exit(exit_code(Answered.PENDING if outcome.reached else Answered.ERROR))
-    context.exit(exit_code(said.verdict))
+        click.echo(first_word_painted(answer_text(result)), nl=False)
+    context.exit(exit_code(result.verdict))
 
 
 def _tell(text: str) -> None:
@@ -135,29 +130,18 @@ def _nothing(outcome: Outcome, question: Question) -> dict[str, object]:
     return {"schema": "gitslo/v1", "error": {"code": code, "message": outcome.missing, "hint": hint}}
 
 
-def _print(outcome: Outcome, question: Question, url: str) -> None:
-    from gitslo.cli.style import paint
-    from gitslo.core.escape import plain
-
-    said = outcome.said
-    where = f"{question.repository} {question.environment}"
+def _result(outcome: Outcome, question: Question, url: str) -> AnswerResult:
+    where, said = f"{question.repository} {question.environment}", outcome.said
     if said is None:
-        click.echo(f"no verdict: {where} {question.commit or ''}".rstrip())
-        click.echo(plain(outcome.missing))
-        return
-    click.echo(f"{paint(said.verdict.value)}: {where} {said.commit[:12]}")
-    for line in _lines(said):
-        click.echo(plain(line))
-    if outcome.missing and outcome.missing != said.reason:
-        click.echo(plain(outcome.missing))
-    if said.run is not None:
-        click.echo(plain(f"report: {url.rstrip('/')}{said.run.report}"))
-
-
-def _lines(said: VerdictSaid) -> list[str]:
+        counts = Verdict.INCONCLUSIVE if outcome.reached else Verdict.ERROR
+        return AnswerResult(where, question.commit or "", "no verdict", counts, (outcome.missing,))
     lines = [said.reason + (f" (since {said.since})" if said.since else "")]
     if said.rejected and said.rejected not in said.reason:
         lines.append(f"rejected: {said.rejected}")
     if said.held is not None and said.held.reason not in said.reason:
         lines.append(f"held by {said.held.by}: {said.held.reason}")
-    return [*lines, *said.findings]
+    if outcome.missing and outcome.missing != said.reason:
+        lines.append(outcome.missing)
+    if said.run is not None:
+        lines.append(f"report: {url.rstrip('/')}{said.run.report}")
+    return AnswerResult(where, said.commit, said.verdict.value, counts_as(said.verdict), tuple(lines), said.findings)

@@ -6,10 +6,8 @@ Called by `gitslo test`. Pure; text from plans and services is made harmless for
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import assert_never
 
@@ -17,9 +15,10 @@ from gitslo.core.codec import JsonValue, to_json
 from gitslo.core.escape import plain
 from gitslo.core.figures import count, duration, rate, shown
 from gitslo.core.judge import explain
+from gitslo.core.junit import Case, Outcome, Suite, junit, outcome
 from gitslo.core.render import evidence_page
 from gitslo.core.tables import decided_by, text_table
-from gitslo.model import AttemptEvidence, Evidence, Finding, LoadSummary, Verdict
+from gitslo.model import AttemptEvidence, Evidence, Finding, LoadSummary, Seconds, Verdict
 
 __all__ = ["Format", "TestResult", "finding_document", "render"]
 
@@ -165,64 +164,37 @@ def _junit(result: TestResult) -> str:
     Beside a failure it is only skipped: the load ended there.
     """
     failed = result.verdict is Verdict.FAIL
-    cases = [_case(finding, failed=failed) for finding in result.findings] or [_error_case(result)]
-    counts = {
-        "tests": len(cases),
-        "failures": sum(case.find("failure") is not None for case in cases),
-        "errors": sum(case.find("error") is not None for case in cases),
-        "skipped": sum(case.find("skipped") is not None for case in cases),
-    }
-    shown = {name: str(number) for name, number in counts.items()}
     attempts = result.evidence.attempts
-    time = f"{sum(seconds for attempt in attempts for _, seconds in attempt.judged_seconds):.3f}"
-    # the schema that Jenkins reads it by counts what was skipped of a suite only
-    whole = {name: number for name, number in shown.items() if name != "skipped"}
-    root = ET.Element("testsuites", {"name": "gitslo", **whole, "time": time})
-    suite = ET.SubElement(root, "testsuite", {"name": plain(result.file), **shown, "time": time})
-    if attempts:
-        suite.set("timestamp", datetime.fromtimestamp(attempts[-1].started, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-    properties = ET.SubElement(suite, "properties")
-    for name, value in (("verdict", result.verdict.value), ("plan", result.plan)):
-        ET.SubElement(properties, "property", {"name": name, "value": plain(value)})
-    suite.extend(cases)
-    said = "\n".join([*map(plain, result.notes), *_outputs(attempts)])
-    if said:
-        ET.SubElement(suite, "system-out").text = said
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _case(finding: Finding, *, failed: bool) -> ET.Element:
-    time = f"{finding.decided_at or 0.0:.3f}"
-    case = ET.Element(
-        "testcase", {"classname": f"gitslo.{finding.phase.value}", "name": plain(finding.objective), "time": time}
+    return junit(
+        Suite(
+            result.file,
+            (("verdict", result.verdict.value), ("plan", result.plan)),
+            tuple(_case(finding, failed=failed) for finding in result.findings) or (_error_case(result),),
+            took=Seconds(sum(seconds for attempt in attempts for _, seconds in attempt.judged_seconds)),
+            started=attempts[-1].started if attempts else None,
+            output=(*result.notes, *_outputs(attempts)),
+        )
     )
-    said = plain(decided_by(finding))
+
+
+def _case(finding: Finding, *, failed: bool) -> Case:
+    said = decided_by(finding)
     measured = shown(finding.measured, finding)
     text = f"{explain(finding)} Measured {measured}, {count(finding.bad)} bad of {count(finding.total)}; {said}"
-    match finding.verdict:
-        case Verdict.PASS:
-            pass
-        case _ if not finding.decides:
-            ET.SubElement(case, "skipped", {"message": f"{finding.verdict.value}, report only: {said}"})
-        case Verdict.FAIL:
-            ET.SubElement(case, "failure", {"type": "fail", "message": said}).text = text
-        case Verdict.INCONCLUSIVE if failed:
-            ET.SubElement(case, "skipped", {"message": said})
-        case Verdict.INCONCLUSIVE | Verdict.ERROR:
-            ET.SubElement(case, "error", {"type": finding.verdict.value, "message": said}).text = text
-        case _:
-            assert_never(finding.verdict)
-    if finding.verdict is Verdict.PASS:
-        ET.SubElement(case, "system-out").text = text
-    return case
+    return Case(
+        f"gitslo.{finding.phase.value}",
+        finding.objective,
+        outcome(finding.verdict, decides=finding.decides, failed=failed),
+        kind=finding.verdict.value,
+        message=said if finding.decides else f"{finding.verdict.value}, report only: {said}",
+        text=text,
+        took=finding.decided_at or Seconds(0.0),
+    )
 
 
-def _error_case(result: TestResult) -> ET.Element:
-    case = ET.Element("testcase", {"classname": "gitslo", "name": "attempt", "time": "0.000"})
-    why = plain(result.notes[0]) if result.notes else "nothing was judged"
-    ET.SubElement(case, "error", {"type": result.verdict.value, "message": why})
-    return case
+def _error_case(result: TestResult) -> Case:
+    why = result.notes[0] if result.notes else "nothing was judged"
+    return Case("gitslo", "attempt", Outcome.ERROR, kind=result.verdict.value, message=why)
 
 
 def _outputs(attempts: Sequence[AttemptEvidence]) -> list[str]:

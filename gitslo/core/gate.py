@@ -10,6 +10,7 @@ Called by `gitslo.loop.gate`. A verdict is about a subject, not about a commit: 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -33,10 +34,22 @@ from gitslo.model import (
     Verdict,
 )
 
-__all__ = ["Answer", "Answered", "Vantage", "answer", "finding_lines", "guarded"]
+__all__ = [
+    "Answer",
+    "Answered",
+    "FindingSaid",
+    "Vantage",
+    "answer",
+    "counts_as",
+    "finding_lines",
+    "finding_said",
+    "guarded",
+]
 
 _LONGEST_LINE = 400
 _MOST_LINES = 100
+_REPORT_ONLY = " (report only)"
+_SAID = re.compile(rf"(?P<name>.+?): (?P<verdict>{'|'.join(Verdict)})(?P<only>{re.escape(_REPORT_ONLY)})?: (?P<why>.+)")
 
 
 class Answered(StrEnum):
@@ -50,6 +63,15 @@ class Answered(StrEnum):
     """It will be judged, or is being judged, or a person has to lift a hold first."""
     UNKNOWN = "unknown"
     """It has not been judged here, and will not be while something else is on the branch."""
+
+
+def counts_as(answered: Answered) -> Verdict:
+    """The verdict that a pipeline goes by: what is not decided is inconclusive."""
+    match answered:
+        case Answered.PENDING | Answered.UNKNOWN:
+            return Verdict.INCONCLUSIVE
+        case _:
+            return Verdict(answered.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +141,32 @@ def finding_lines(findings: tuple[Finding, ...]) -> tuple[str, ...]:
 
 def _line(finding: Finding) -> str:
     where = "" if finding.phase is Phase.STEADY else f" ({finding.phase})"
-    word = finding.verdict.value if finding.decides else f"{finding.verdict} (report only)"
+    word = finding.verdict.value if finding.decides else f"{finding.verdict}{_REPORT_ONLY}"
     return short(plain(f"{finding.objective}{where}: {word}: {explain(finding)}"), _LONGEST_LINE)
+
+
+@dataclass(frozen=True, slots=True)
+class FindingSaid:
+    """A line of `finding_lines`, taken apart.
+
+    Attributes:
+        name: the objective, and the phase behind it where it is another than `steady`.
+        decides: False: it is only reported.
+        why: the sentence.
+    """
+
+    name: str
+    verdict: Verdict
+    decides: bool
+    why: str
+
+
+def finding_said(line: str) -> FindingSaid | None:
+    """What a line says; None where it is none of ours, or was cut off before its verdict."""
+    found = _SAID.fullmatch(line)
+    if found is None:
+        return None
+    return FindingSaid(found["name"], Verdict(found["verdict"]), found["only"] is None, found["why"])
 
 
 # --------------------------------------------------------------------------- the run at hand

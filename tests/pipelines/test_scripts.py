@@ -106,17 +106,16 @@ def test_a_shell_example_says_how_it_is_used(tmp_path, script) -> None:
 
 @pytest.mark.parametrize(("word", "code"), [("pass", 0), ("fail", 1)])
 def test_the_shell_example_asks_a_daemon(tmp_path, word, code) -> None:
-    """The answer is printed, left as Markdown, and is the exit code; the token is in neither."""
+    """The answer is printed, left as JUnit and Markdown, and is the exit code; the token is in none of them."""
     with daemon(tmp_path / "world", TOKEN) as (url, commits):
         argv = ("sh", str(FOLDER / "shell/verdict.sh"), "mono", "s00/dev", commits[word], "5s")
         ran = run(tmp_path, *argv, GITSLO_URL=url, GITSLO_API_TOKEN=TOKEN)
-    left = (tmp_path / "gitslo-results" / "verdict.md").read_text()
+    junit = tmp_path / "gitslo-results" / "junit.xml"
+    left = (tmp_path / "gitslo-results" / "summary.md").read_text()
 
-    assert code == ran.code, ran.err
-    assert ran.out.splitlines() == [line.removeprefix("    ") for line in left.splitlines()]
-    assert all(line.startswith("    ") for line in left.splitlines())
-    assert word in ran.out
-    assert TOKEN not in ran.out + ran.err + left
+    assert (code, f"{word}:") == (ran.code, ran.out.partition(" ")[0]), ran.err
+    assert (word, f"**{word.capitalize()}**") == (said(junit), left.partition(":")[0])
+    assert TOKEN not in ran.out + ran.err + left + junit.read_text()
 
 
 def test_a_daemon_that_is_away_is_no_pass(tmp_path) -> None:
@@ -193,12 +192,14 @@ def test_the_action_asks_a_daemon(tmp_path) -> None:
             "environment": "s00/dev",
             "commit": commits["fail"],
             "wait": "5s",
+            "results": "left",
             "token": TOKEN,
         }
         ran, summary, output = step(tmp_path, "verdict", "Ask", inputs)
 
     assert (1, "verdict=fail\n") == (ran.code, output), ran.err
-    assert "fail" in summary
+    assert "**Fail**" in summary
+    assert "fail" == said(tmp_path / "left" / "junit.xml")
     assert TOKEN not in summary + ran.out + ran.err
 
 
@@ -239,4 +240,4 @@ def test_the_component_asks_a_daemon(tmp_path) -> None:
         ran = job(tmp_path, "verdict", inputs, GITSLO_API_TOKEN=TOKEN)
 
     assert 1 == ran.code, ran.err
-    assert (tmp_path / "project" / "gitslo-results" / "verdict.md").exists()
+    assert "fail" == said(tmp_path / "project" / "gitslo-results" / "junit.xml")

@@ -5,7 +5,7 @@
 #
 # GITSLO_URL        where the daemon answers
 # GITSLO_API_TOKEN  its token, where it wants one
-# GITSLO_RESULTS    folder for verdict.md; gitslo-results unless said
+# GITSLO_RESULTS    folder for junit.xml and summary.md; gitslo-results unless said
 #
 # REPOSITORY is its name in the operator's file; WAIT is a duration, 20m unless said.
 # Exit code: pass 0, fail 1, usage 2, inconclusive or not decided in time 3, error or no answer 4. Only 0 is a pass.
@@ -17,13 +17,4 @@ repository=$1 environment=$2 commit=$3 wait=${4:-20m}
 set -- --repository "$repository" --environment "$environment" --commit "$commit" --wait "$wait"
 [ -z "${GITSLO_API_TOKEN:-}" ] || set -- "$@" --token-env GITSLO_API_TOKEN
 mkdir -p "$results"
-rm -f "$results/verdict.md" # what an earlier run has left must not be taken for this one's
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
-code=0
-gitslo verdict "$@" > "$said" || code=$?
-cat "$said"
-# indented, it is a block of code in Markdown, whatever it says
-sed 's/^/    /' "$said" > "$results/.verdict.md"
-mv "$results/.verdict.md" "$results/verdict.md"
-exit "$code"
+exec gitslo verdict --junit "$results/junit.xml" --summary "$results/summary.md" "$@"
