@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
 import sys
+import tomllib
 from collections import defaultdict
+from importlib.metadata import packages_distributions
 
-from tests.project.source import imported, module_name, modules, parsed
+from tests.project.source import ROOT, imported, module_name, modules, parsed
 
 EVERYWHERE = {"gitslo", "click"}
 """click is the command line's language; every command module speaks it."""
@@ -13,6 +16,30 @@ FAMILIES = {
     "numpy": "gitslo.core",
 }
 """Libraries that one package uses in more than one of its files."""
+
+STARTED = {"grpcio-tools"}
+"""Declared, and started as a process of its own: nothing imports it."""
+
+
+def distribution(name: str) -> str:
+    """A distribution's name as packaging compares it (https://packaging.python.org, name normalization)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_each_foreign_library_is_declared() -> None:
+    """What is imported is a dependency of our own, not one that another happens to bring; and nothing else is one."""
+    declared = {
+        distribution(re.split(r"[^\w.-]", each, maxsplit=1)[0])
+        for each in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    }
+    installed = packages_distributions()
+    used = {name.split(".")[0] for path in modules() for _, name in imported(parsed(path))}
+    libraries = used - set(sys.stdlib_module_names) - {"gitslo"}
+    # `google` is a namespace: more than one distribution may have a part of it.
+    brought = {name: {distribution(each) for each in installed.get(name, ())} for name in libraries}
+
+    assert set() == {name for name, by in brought.items() if not by & declared}
+    assert STARTED == declared - set().union(*brought.values())
 
 
 def test_each_foreign_library_is_confined_to_one_file() -> None:
