@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,32 +11,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gitslo.testing.git_server import BareRepository
-from tests.e2e.world import World
+from tests.e2e.forge_shop import HEAD, ForgeShop, Served
 from tests.github.server import App, GithubServer
 from tests.github.state import Repository
 
-HEAD = "gitslo/shop/checkout/prod/promote"
-AS_APP = "poll: 500ms\n    forge: {{github: {{app: {{id: {id}, private_key: {{file: {key}}}}}, labels: [gitslo]}}}}"
-
-
-class Served(BareRepository):
-    """A repository of the fake, as the daemon reaches it."""
-
-    def __init__(self, path: Path, url: str) -> None:
-        super().__init__(path)
-        self.served = url
-
-    @property
-    def url(self) -> str:
-        """Over HTTP."""
-        return self.served
-
 
 @dataclass
-class GithubShop(World):
+class GithubShop(ForgeShop):
     """The shop with its repository on the fake GitHub, on which an app is installed."""
 
-    only: str = "checkout/*"
     server: GithubServer | None = None
 
     def created(self) -> BareRepository:
@@ -54,11 +37,10 @@ class GithubShop(World):
         (self.folder / "app.pem").write_bytes(self.key)
         return Served(self.made.git.path, f"{self.server.url}/{self.made.full_name}.git")
 
-    def operate(self, repositories: Mapping[str, str], credentials: str = "") -> None:
-        """With the app, and no other credentials."""
-        super().operate(repositories, credentials)
-        said = AS_APP.format(id=self.app.id, key=self.folder / "app.pem")
-        self.config.write_text(self.config.read_text().replace("poll: 200ms", said))
+    def forge(self) -> str:
+        """The app, and no other credentials."""
+        key = self.folder / "app.pem"
+        return f"{{github: {{app: {{id: {self.app.id}, private_key: {{file: {key}}}}}, labels: [gitslo]}}}}"
 
 
 @pytest.fixture

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from gitslo.testing.git_server import BareRepository
-from tests.e2e.world import World
+from tests.e2e.forge_shop import HEAD, ForgeShop, Served
 from tests.gitlab_project import Merge
 from tests.gitlab_server import BOT, OWNER, GitlabServer
 
-HEAD = "gitslo/shop/checkout/prod/promote"
 TOKEN = f"glpat-{BOT}"
-FORGE = """\
-poll: 500ms
-    forge:
-      gitlab: {{url: {url!r}, token: {{env: FORGE_TOKEN}}, labels: [gitslo], reviewers: [ada]}}"""
-
-
-class Served(BareRepository):
-    """A repository of the fake, as the daemon reaches it."""
-
-    def __init__(self, path: Path, url: str) -> None:
-        super().__init__(path)
-        self.served = url
-
-    @property
-    def url(self) -> str:
-        """Over HTTP."""
-        return self.served
 
 
 @dataclass
-class GitlabShop(World):
+class GitlabShop(ForgeShop):
     """The shop with its repository on the fake GitLab."""
 
-    only: str = "checkout/*"
     server: GitlabServer | None = None
 
     def created(self) -> BareRepository:
@@ -48,12 +29,11 @@ class GitlabShop(World):
         self.project = self.server.new_project()
         return Served(self.project.repository.path, self.server.git_url(self.project))
 
-    def operate(self, repositories: Mapping[str, str], credentials: str = "") -> None:
-        """With the forge, which lives in a folder of another port."""
+    def forge(self) -> str:
+        """It lives in a folder of another port."""
         assert self.server is not None
-        super().operate(repositories, credentials)
-        said = FORGE.format(url=self.server.url)
-        self.config.write_text(self.config.read_text().replace("poll: 200ms", said))
+        wishes = "labels: [gitslo], reviewers: [ada]"
+        return f"{{gitlab: {{url: {self.server.url!r}, token: {{env: FORGE_TOKEN}}, {wishes}}}}}"
 
     def merges(self) -> list[Merge]:
         """Its merge requests, oldest first."""

@@ -18,7 +18,8 @@ from gitslo.adapters.forges.answers import Record, items, record
 from gitslo.adapters.forges.closings import Closing, settled
 from gitslo.adapters.forges.http import ForgeHttp
 from gitslo.adapters.forges.marks import unmarked
-from gitslo.errors import Refused
+from gitslo.adapters.forges.pulls import ForgePulls
+from gitslo.adapters.forges.shown import ReadPull
 from gitslo.model import CommitId
 
 __all__ = ["GiteaPull", "GiteaPulls", "without_draft"]
@@ -33,29 +34,15 @@ SAME_MOMENT: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class GiteaPull:
+class GiteaPull(ReadPull):
     """One pull request.
 
     Attributes:
-        title, body: without the draft's sign and without our mark.
-        key: what our mark says; empty where there is none.
-        head_commit: where the head branch is, as long as it is there.
         mergeable: it merges cleanly; false as well while that is not known yet.
         version: of title and body; None where the forge keeps none.
         updated: the forge's own words.
     """
 
-    number: int
-    open: bool
-    merged: CommitId | None
-    head: str
-    base: str
-    head_commit: CommitId
-    title: str
-    body: str
-    key: str
-    url: str
-    draft: bool
     mergeable: bool
     labels: tuple[str, ...]
     assignees: tuple[str, ...]
@@ -63,25 +50,19 @@ class GiteaPull:
     teams: tuple[str, ...]
     version: int | None
     updated: datetime
-    closed: datetime | None
 
 
-class GiteaPulls:
+class GiteaPulls(ForgePulls[GiteaPull]):
     """The pull requests of one repository; `path` is its own below the API's base."""
 
     def __init__(self, http: ForgeHttp, path: str) -> None:
-        self._http, self._path = http, path
+        super().__init__(http, path, pull_of)
         self._known: dict[int, GiteaPull] = {}
         self._newest = datetime.min.replace(tzinfo=UTC)
-        self._closings: dict[tuple[int, datetime], Closing] = {}
         self._size = 0
 
     def of_head(self, head: str) -> tuple[GiteaPull, ...]:
-        """Every pull request of one branch of this repository, newest first.
-
-        Raises:
-            Retry, Refused: as `ForgeHttp.get`.
-        """
+        """As the base has it."""
         fresh = self._refresh()
         numbers = sorted((each.number for each in self._known.values() if each.head == head), reverse=True)
         stale = [number for number in numbers if number not in fresh and self._known[number].open]
@@ -90,32 +71,10 @@ class GiteaPulls:
         return tuple(self._known[number] for number in numbers)
 
     def into(self, base: str) -> tuple[GiteaPull, ...]:
-        """Every open pull request of a branch of this repository into `base`, newest first, as the list has them."""
+        """As the base has it."""
         self._refresh()
         found = [each for each in self._known.values() if each.open and each.base == base]
         return tuple(sorted(found, key=lambda each: each.number, reverse=True))
-
-    def numbered(self, number: int) -> GiteaPull:
-        """One pull request.
-
-        Raises:
-            Refused: there is none, or it is not of a branch of this repository.
-        """
-        reply = self._http.get(f"{self._path}/pulls/{number}", expect=(404,))
-        pull = None if reply.data is None else pull_of(record(reply.data))
-        if pull is None:
-            raise Refused(f"there is no pull request {number}")
-        return pull
-
-    def closing(self, pull: GiteaPull, us: str) -> Closing:
-        """Who closed one that is closed without merge, and how; `us`: our own account."""
-        if pull.closed is None:
-            return Closing("", with_branch=False)
-        key = (pull.number, pull.closed)
-        if key not in self._closings:
-            number, closed = key
-            self._closings[key] = settled(self._http, closed, us, lambda: self._closing(number, closed))
-        return self._closings[key]
 
     def page_size(self) -> int:
         """How many entries one page has: the forge may allow fewer than we ask for."""
@@ -143,7 +102,11 @@ class GiteaPulls:
         self._newest = newest
         return fresh
 
-    def _closing(self, number: int, closed: datetime) -> Closing:
+    def _closing(self, pull: GiteaPull, closed: datetime, us: str) -> Closing:
+        return settled(self._http, closed, us, lambda: self._told(pull.number, closed))
+
+    def _told(self, number: int, closed: datetime) -> Closing:
+        """What its timeline says."""
         since = datetime.fromtimestamp(closed.timestamp() - SAME_MOMENT, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         query: dict[str, str | int] = {"since": since, "limit": self.page_size()}
         events = items(self._http.get(f"{self._path}/issues/{number}/timeline", query).data or [])

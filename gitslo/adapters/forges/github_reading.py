@@ -18,7 +18,8 @@ from gitslo.adapters.forges.answers import Record, items, record
 from gitslo.adapters.forges.closings import Closing, settled
 from gitslo.adapters.forges.http import ForgeHttp, segment
 from gitslo.adapters.forges.marks import unmarked
-from gitslo.errors import Refused
+from gitslo.adapters.forges.pulls import ForgePulls
+from gitslo.adapters.forges.shown import ReadPull
 from gitslo.model import CommitId
 
 __all__ = ["GithubPull", "GithubPulls"]
@@ -34,29 +35,15 @@ SAME_MOMENT: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class GithubPull:
+class GithubPull(ReadPull):
     """One pull request.
 
     Attributes:
-        body: without our mark.
-        key: what our mark says; empty where there is none.
-        head_commit: where the head branch is, or was when it was closed.
         mergeable: whether it merges cleanly; None where that is not known yet, or was not asked.
         state: what GitHub makes of it all, e.g. `blocked`; empty where it was not asked.
         author: who opened it.
     """
 
-    number: int
-    open: bool
-    merged: CommitId | None
-    head: str
-    base: str
-    head_commit: CommitId
-    title: str
-    body: str
-    key: str
-    url: str
-    draft: bool
     mergeable: bool | None
     state: str
     author: str
@@ -64,23 +51,18 @@ class GithubPull:
     assignees: tuple[str, ...]
     reviewers: tuple[str, ...]
     teams: tuple[str, ...]
-    closed: datetime | None
 
 
-class GithubPulls:
+class GithubPulls(ForgePulls[GithubPull]):
     """The pull requests of one repository; `owner` is its owner, `path` its own below the API's base."""
 
     def __init__(self, http: ForgeHttp, owner: str, path: str) -> None:
-        self._http, self._owner, self._path = http, owner, path
+        super().__init__(http, path, pull_of)
+        self._owner = owner
         self._older: dict[str, tuple[GithubPull, ...]] = {}
-        self._closings: dict[tuple[int, datetime], Closing] = {}
 
     def of_head(self, head: str) -> tuple[GithubPull, ...]:
-        """Every pull request of one branch of this repository, newest first.
-
-        Raises:
-            Retry, Refused: as `ForgeHttp.get`.
-        """
+        """As the base has it."""
         newest, more = self._page(head, 1)
         if head not in self._older:
             older: list[GithubPull] = []
@@ -97,7 +79,7 @@ class GithubPulls:
         return tuple(self.numbered(each.number) if each.open else each for each in ordered)
 
     def into(self, base: str) -> tuple[GithubPull, ...]:
-        """Every open pull request of a branch of this repository into `base`, newest first, as the list has them."""
+        """As the base has it."""
         found: list[GithubPull] = []
         for page in range(1, PAGES + 1):
             query: dict[str, str | int] = {"state": "open", "base": base, "per_page": PAGE, "page": page}
@@ -106,28 +88,6 @@ class GithubPulls:
             if len(rows) < PAGE:
                 break
         return tuple(sorted(found, key=lambda each: each.number, reverse=True))
-
-    def numbered(self, number: int) -> GithubPull:
-        """One pull request.
-
-        Raises:
-            Refused: there is none, or it is not of a branch of this repository.
-        """
-        reply = self._http.get(f"{self._path}/pulls/{number}", expect=(404,))
-        pull = None if reply.data is None else pull_of(record(reply.data))
-        if pull is None:
-            raise Refused(f"there is no pull request {number}")
-        return pull
-
-    def closing(self, pull: GithubPull, us: str) -> Closing:
-        """Who closed one that is closed without merge, and how; `us`: our own account."""
-        if pull.closed is None:
-            return Closing("", with_branch=False)
-        key = (pull.number, pull.closed)
-        if key not in self._closings:
-            number, closed = key
-            self._closings[key] = settled(self._http, closed, us, lambda: self._closing(number))
-        return self._closings[key]
 
     def branch(self, name: str) -> Record | None:
         """What is said of a branch; None where there is none."""
@@ -151,7 +111,11 @@ class GithubPulls:
         found = [pull for row in rows if (pull := pull_of(row)) is not None and pull.head == head]
         return found, len(rows) == PAGE
 
-    def _closing(self, number: int) -> Closing:
+    def _closing(self, pull: GithubPull, closed: datetime, us: str) -> Closing:
+        return settled(self._http, closed, us, lambda: self._told(pull.number))
+
+    def _told(self, number: int) -> Closing:
+        """What its events say."""
         path = f"{self._path}/issues/{number}/events"
         events = items([*self._http.pages(path, {}, EVENTS, EVENT_PAGES, sized="per_page")])
         last = next((event for event in reversed(events) if event.text("event") == "closed"), None)

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from gitslo.adapters.forges.answers import Record, items, record
+from gitslo.adapters.forges.answers import Record, items
 from gitslo.adapters.forges.closings import Closing
 from gitslo.adapters.forges.http import ForgeHttp
 from gitslo.adapters.forges.marks import marked, unmarked
-from gitslo.errors import Refused
+from gitslo.adapters.forges.pulls import ForgePulls
+from gitslo.adapters.forges.shown import ReadPull
 from gitslo.model import CommitId
 
 __all__ = ["MERGEABLE", "PAGE", "UNDECIDED", "GitlabPull", "GitlabPulls", "pages", "read", "written"]
@@ -43,14 +44,11 @@ _CALMED = re.compile(r"^([ \t]*)\\(\\*)/(?=[A-Za-z_])", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class GitlabPull:
+class GitlabPull(ReadPull):
     """One merge request.
 
     Attributes:
         merging: GitLab is merging it this moment (`locked`).
-        head_commit: the head branch's tip; after a merge the one that was merged.
-        title, body: without the draft's sign, without our mark, and as we gave them.
-        key: what our mark says; empty where there is none.
         status: one of GitLab's words: MERGEABLE, UNDECIDED, or why not.
         queued: it is set to be merged by GitLab itself, when its pipeline or its merge train says so.
         may_merge: whether our account may; True also where that is not said.
@@ -58,18 +56,7 @@ class GitlabPull:
         closer: as far as it is known without asking further.
     """
 
-    number: int
-    open: bool
     merging: bool
-    merged: CommitId | None
-    head: str
-    base: str
-    head_commit: CommitId
-    title: str
-    body: str
-    key: str
-    url: str
-    draft: bool
     status: str
     queued: bool
     may_merge: bool
@@ -78,55 +65,42 @@ class GitlabPull:
     assignees: tuple[int, ...]
     reviewers: tuple[int, ...]
     closer: str
-    closed: datetime | None
 
 
-class GitlabPulls:
-    """The merge requests of one project; `path` is its own below the API's base."""
+class GitlabPulls(ForgePulls[GitlabPull]):
+    """The merge requests of one project; `path` is its own below the API's base.
+
+    Asking for one of them makes GitLab try out its merge.
+    """
+
+    noun = "merge request"
+    folder = "merge_requests"
 
     def __init__(self, http: ForgeHttp, path: str) -> None:
-        self._http, self._path = http, path
-        self._closings: dict[tuple[int, datetime], Closing] = {}
+        super().__init__(http, path, pull_of)
 
     def of_head(self, head: str) -> tuple[GitlabPull, ...]:
-        """Every merge request of one branch of this project, newest first.
-
-        Raises:
-            Retry, Refused: as `ForgeHttp.get`.
-        """
+        """As the base has it."""
         query: dict[str, str | int] = {"source_branch": head, "state": "all", "order_by": "created_at", "sort": "desc"}
         rows = pages(self._http, f"{self._path}/merge_requests", query)
         found = [pull for row in rows if (pull := pull_of(row)) is not None and pull.head == head]
-        return tuple(sorted(found, key=lambda pull: pull.number, reverse=True))
+        found.sort(key=lambda pull: pull.number, reverse=True)
+        return tuple(self.numbered(pull.number) if pull.open else pull for pull in found)
 
     def into(self, base: str) -> tuple[GitlabPull, ...]:
-        """Every open merge request of a branch of this project into `base`, newest first, as the list has them."""
+        """As the base has it."""
         query: dict[str, str | int] = {"target_branch": base, "state": "opened"}
         rows = pages(self._http, f"{self._path}/merge_requests", query)
         found = [pull for row in rows if (pull := pull_of(row)) is not None]
         return tuple(sorted(found, key=lambda pull: pull.number, reverse=True))
 
-    def numbered(self, number: int) -> GitlabPull:
-        """One merge request, with more about its state than a list has; asking makes GitLab try out the merge.
-
-        Raises:
-            Refused: there is none, or it is not of a branch of this project.
-        """
-        reply = self._http.get(f"{self._path}/merge_requests/{number}", expect=(404,))
-        pull = None if reply.data is None else pull_of(record(reply.data))
-        if pull is None:
-            raise Refused(f"there is no merge request {number}")
-        return pull
-
     def closing(self, pull: GitlabPull, us: str) -> Closing:
-        """Who closed one that is closed without merge, and how; of our own closings there is no more to ask."""
-        if pull.closed is None or pull.closer == us:
-            return Closing(pull.closer, with_branch=False)
-        key = (pull.number, pull.closed)
-        if key not in self._closings:
-            by = pull.closer or self._closer(pull.number)
-            self._closings[key] = Closing(by, with_branch=by != us and self._went(pull.head, by, pull.closed))
-        return self._closings[key]
+        """As the base has it; of our own closings there is no more to ask."""
+        return Closing(us, with_branch=False) if pull.closer == us else super().closing(pull, us)
+
+    def _closing(self, pull: GitlabPull, closed: datetime, us: str) -> Closing:
+        by = pull.closer or self._closer(pull.number)
+        return Closing(by, with_branch=by != us and self._went(pull.head, by, closed))
 
     def _closer(self, number: int) -> str:
         """`closed_by` is empty on older merge requests; the events stay."""

@@ -1,8 +1,9 @@
-"""A pull request as the port has it, from what each forge's reading gives. Called by the forges of this package."""
+"""A pull request as every forge's reading has it, and as the port shows it. Called by the forges of this package."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import datetime
 
 from gitslo.model import CommitId
 from gitslo.ports import PullRequest, PullRequestState
@@ -10,34 +11,30 @@ from gitslo.ports import PullRequest, PullRequestState
 __all__ = ["ReadPull", "shown"]
 
 
-class ReadPull(Protocol):
-    """What every forge's pull request has, as it was read.
+@dataclass(frozen=True, slots=True)
+class ReadPull:
+    """One pull request as it was read; each forge's reading adds what is its own.
 
     Attributes:
         open, merged: closed without merge where it is neither.
-        body: without our mark; `key`: what that says.
+        head_commit: the head branch's tip; after an end the one that was merged or closed.
+        title, body: without a draft's sign and without our mark.
+        key: what our mark says; empty where there is none.
+        closed: when it was; None where it is not, or the forge does not say.
     """
 
-    @property
-    def number(self) -> int: ...  # noqa: D102 - as of PullRequest
-    @property
-    def open(self) -> bool: ...  # noqa: D102
-    @property
-    def merged(self) -> CommitId | None: ...  # noqa: D102
-    @property
-    def head(self) -> str: ...  # noqa: D102
-    @property
-    def base(self) -> str: ...  # noqa: D102
-    @property
-    def head_commit(self) -> CommitId: ...  # noqa: D102
-    @property
-    def title(self) -> str: ...  # noqa: D102
-    @property
-    def body(self) -> str: ...  # noqa: D102
-    @property
-    def key(self) -> str: ...  # noqa: D102
-    @property
-    def url(self) -> str: ...  # noqa: D102
+    number: int
+    open: bool
+    merged: CommitId | None
+    head: str
+    base: str
+    head_commit: CommitId
+    title: str
+    body: str
+    key: str
+    url: str
+    draft: bool
+    closed: datetime | None
 
 
 def shown(pull: ReadPull) -> PullRequest:
