@@ -1,8 +1,13 @@
-"""What a load was like, as pictures that GitHub, GitLab and Gitea draw themselves: charts in Mermaid's language.
+"""What a load was like, as pictures that every forge draws itself: charts in Mermaid's language.
 
 Called by `core.render` for pages that people read on a forge. Pure. What must stay true: a chart holds numbers and our
-own words only, so nothing that others wrote is ever read as a chart; and all charts of a page together stay below what
-GitLab draws without being asked (2,000 characters a page, its `app/assets/javascripts/behaviors/markdown`).
+own words only, so nothing that others wrote is ever read as a chart; and GitLab draws every chart of a page without
+being asked. It asks once a chart, or those before it together, exceed 2,000 characters
+(its `app/assets/javascripts/behaviors/markdown/render_sandboxed_mermaid.js`).
+
+They are `xychart-beta`, which Mermaid has since 10.6 and reads in 12 still. What is odd in them is for its sake: it
+draws a bar from below the line of zero on, so that nothing looks like something; a bar below the plot is not drawn.
+And it places points by adding up steps, in which the last one can be lost; so each has a name on the axis instead.
 """
 
 from __future__ import annotations
@@ -19,12 +24,18 @@ from gitslo.model import AttemptEvidence, Finding, LoadSummary, Method, Phase, T
 __all__ = ["MOST_CHARACTERS", "pictures"]
 
 MOST_CHARACTERS: Final = 1950
-"""Of all charts of a page."""
+"""Of one chart, and of all charts of a page but the last."""
 
-_POINTS: Final = 30
-"""Of a line: with more the numbers of three charts do not fit."""
+_POINTS: Final = 24
+"""Of a line: with more the names on the axis run into each other."""
+_WIDTHS: Final = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600)
+"""Seconds in which people count."""
+_UNITS: Final = ((3600, "hours"), (60, "minutes"), (1, "seconds"))
 _BARS: Final = 16
-_LOAD, _BAD, _LIMIT, _CHAOS, _BARS_COLOUR = "#0969da", "#cf222e", "#57606a", "#f5d9a8", "#54aeff"
+_LOAD, _BAD, _LIMIT, _CHAOS = "#2f81f7", "#e5534b", "#8b949e", "#d2992255"
+"""Seen on white and on the grey that forges have behind a chart at night."""
+_ABSENT: Final = 0.1
+"""How far below zero no bar is left to be seen, of the height of the plot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +68,13 @@ def pictures(attempts: Sequence[AttemptEvidence], findings: Sequence[Finding]) -
     loads = [load for load in attempt.loads if any(number for _, number in load.distribution)]
     if loads:
         drawn.append(_distribution(max(loads, key=lambda load: load.requests)))
-    while sum(len(chart) for _, chart in drawn) > MOST_CHARACTERS:
+    while any(len(chart) > MOST_CHARACTERS for _, chart in drawn) or _before_last(drawn) > MOST_CHARACTERS:
         drawn.pop()
     return "\n\n".join(f"{said}\n\n```mermaid\n{chart}\n```" for said, chart in drawn)
+
+
+def _before_last(drawn: Sequence[tuple[str, str]]) -> int:
+    return sum(len(chart) for _, chart in drawn[:-1])
 
 
 def _drawn(attempt: AttemptEvidence, findings: Sequence[Finding]) -> tuple[Tally, ...]:
@@ -76,26 +91,48 @@ def _drawn(attempt: AttemptEvidence, findings: Sequence[Finding]) -> tuple[Tally
 def _over_time(tallies: Sequence[Tally], limit: float | None) -> list[tuple[str, str]]:
     began = min(second.at for tally in tallies for second in tally.seconds)
     end = max(second.at + max(1, round(tally.every)) for tally in tallies for second in tally.seconds)
-    longest = max(round(tally.every) for tally in tallies)
-    width = max(1, longest, math.ceil((end - began) / _POINTS))
+    width = _width(end - began, max(1, *(round(tally.every) for tally in tallies)))
     stretches = _stretches(tallies, began, width)
     while len(stretches) > 1 and began + len(stretches) * width > end:  # a stretch that was cut short looks like a dip
         stretches = stretches[:-1]
     objective = code(tallies[0].objective)
-    axis = f'x-axis "seconds" {began} --> {began + len(stretches) * width}'
+    axis = _time_axis([began + index * width for index in range(len(stretches))], width)
     rates = [each.total / width for each in stretches]
+    shaken = [each.chaos for each in stretches] if any(each.chaos for each in stretches) else []
+    shaded = "; shaded: chaos" if shaken else ""
+    line = "line" if len(stretches) > 1 else "bar"  # a line of one point is not to be seen
     top = max(rates) * 1.1
-    shaken = [top if each.chaos else 0 for each in stretches] if any(each.chaos for each in stretches) else []
-    said = f"Requests a second as {objective} counts them, by when they were due"
-    load = _chart(axis, "requests/s", top, [("bar", _CHAOS, shaken), ("line", _LOAD, rates)])
-    charts = [(said + ("; shaded: chaos." if shaken else "."), load)]
+    said = f"Requests a second as {objective} counts them, by when they were due{shaded}."
+    load = _chart(axis, "requests/s", top, [("bar", _CHAOS, _shade(shaken, top)), (line, _LOAD, rates)])
+    charts = [(said, load)]
     shares = [100 * each.bad / each.total if each.total else 0.0 for each in stretches]
     allowed = [100 * limit] * len(stretches) if limit is not None else []
     top = max([*shares, *allowed, 0.01]) * 1.1
     said = f"Bad ones among them: {share(_whole(stretches))} in all"
-    said += f"; the grey line is what is allowed, {share(limit)}." if limit is not None else "."
-    bad = _chart(axis, "bad, %", top, [("line", _LIMIT, allowed), ("line", _BAD, shares)])
-    return [*charts, (said, bad)]
+    said += f"; the grey line is what is allowed, {share(limit)}" if limit is not None else ""
+    series = [("bar", _CHAOS, _shade(shaken, top)), (line, _LIMIT, allowed), (line, _BAD, shares)]
+    return [*charts, (f"{said}{shaded}.", _chart(axis, "bad, %", top, series))]
+
+
+def _width(seconds: int, every: int) -> int:
+    """How long a stretch is: whole numbers of what was counted together, few enough to be drawn."""
+    needed = max(every, math.ceil(seconds / _POINTS))
+    usual = next((width for width in _WIDTHS if width >= needed and width % every == 0), None)
+    return usual or every * math.ceil(needed / every)
+
+
+def _time_axis(starts: Sequence[int], width: int) -> str:
+    """Where each stretch begins, in a unit of which there are few."""
+    few = (each for each in _UNITS if starts[-1] + width > 10 * each[0] and width * 5 >= each[0])
+    unit, name = next(few, _UNITS[-1])
+    # names that are equal would fall together; from a fifth of the unit on, tenths tell them apart
+    names = (str(start // unit) if width >= unit else f"{start / unit:.1f}" for start in starts)
+    listed = ", ".join(f'"{each}"' for each in names)
+    return f'x-axis "{name} from the start" [{listed}]'
+
+
+def _shade(shaken: Sequence[bool], top: float) -> list[float]:
+    return [top if each else 0.0 for each in shaken]
 
 
 def _stretches(tallies: Sequence[Tally], began: int, width: int) -> list[_Stretch]:
@@ -132,9 +169,7 @@ def _distribution(load: LoadSummary) -> tuple[str, str]:
     shares = [100 * number / total for number in counts]
     name = load.load if load.endpoint is None else f"{load.load}.{load.endpoint}"
     said = f"Response times of {code(name)}: the share of requests by time; each bar ends at the time below it."
-    return said, _chart(
-        f'x-axis "up to, ms" [{marks}]', "requests, %", max(shares) * 1.1, [("bar", _BARS_COLOUR, shares)]
-    )
+    return said, _chart(f'x-axis "up to, ms" [{marks}]', "requests, %", max(shares) * 1.1, [("bar", _LOAD, shares)])
 
 
 # --------------------------------------------------------------------------- Mermaid
@@ -151,14 +186,18 @@ def _chart(axis: str, name: str, top: float, series: Sequence[tuple[str, str, Se
     """
     used = [each for each in series if each[2]]
     palette = ",".join(colour for _, colour, _ in used)
-    colours = f'{{"xyChart": {{"plotColorPalette": "{palette}"}}}}'
+    size = '{"height": 260, "xAxis": {"labelFontSize": 11}}'
     lines = [
-        f'%%{{init: {{"xyChart": {{"height": 260}}, "themeVariables": {colours}}}}}%%',
+        f'%%{{init: {{"xyChart": {size}, "themeVariables": {{"xyChart": {{"plotColorPalette": "{palette}"}}}}}}}}%%',
         "xychart-beta",
         f"  {axis}",
         f'  y-axis "{name}" 0 --> {_number(top)}',
     ]
-    lines += [f"  {kind} [{', '.join(map(_number, values))}]" for kind, _, values in used]
+    absent = f"-{_number(_ABSENT * top)}"
+    for kind, _, values in used:
+        zero = absent if kind == "bar" else "0"
+        drawn = (zero if value <= 0 else _number(value) for value in values)
+        lines.append(f"  {kind} [{', '.join(drawn)}]")
     return "\n".join(lines)
 
 

@@ -37,8 +37,10 @@ FINDING_COLUMNS = (
 )
 """Headings of `finding_rows`."""
 
-_LOAD_COLUMNS = ("load", "attempt", "requests", "errors", "planned", "achieved", "p50", "p90", "p95", "p99", "p99.9")
-_LOAD_COLUMNS_END = ("max", "own lag p99")
+# Forges give a page some 800 pixels: what is wider is cut off, and few people find out that a table can be moved.
+_SHOWN_COLUMNS = ("objective", "phase", "verdict", "measured", "limit", "bad of counted", "decided by")
+_LOAD_COLUMNS = ("load", "attempt", "requests", "errors", "planned", "achieved", "own lag p99")
+_TIMES_COLUMNS = ("response times", "attempt", "p50", "p90", "p95", "p99", "p99.9", "max")
 _SHOWN_ERRORS = 4
 _TOO_FEW = "too few"
 _PLAINLY = "no error control"
@@ -110,8 +112,34 @@ def verdict_table(findings: Sequence[Finding]) -> str:
     """The findings as a Markdown table; a sentence where there are none."""
     if not findings:
         return "Nothing was judged.\n"
-    rows = [[code(row[0]), *(markdown(cell) for cell in row[1:])] for row in finding_rows(findings)]
-    return _markdown_table(FINDING_COLUMNS, rows)
+    several = len({finding.attempt for finding in findings}) > 1
+    rows = [
+        [
+            code(row[0]),
+            *(markdown(cell) for cell in row[1:3]),
+            *(_unbroken(markdown(cell)) for cell in row[3:5]),
+            _counted(finding),
+            markdown(_shown_decision(finding, several=several)),
+        ]
+        for finding, row in zip(findings, finding_rows(findings), strict=True)
+    ]
+    return _markdown_table(_SHOWN_COLUMNS, rows)
+
+
+def _counted(finding: Finding) -> str:
+    late = f" ({count(finding.late)} by our own lag)" if finding.late else ""
+    return f"{count(finding.bad)} of {count(finding.total)}{late}"
+
+
+def _shown_decision(finding: Finding, *, several: bool) -> str:
+    """What decided it, when, and in which attempt where there are `several`."""
+    when = "" if finding.decided_at is None else f", after {duration(finding.decided_at)}"
+    return decided_by(finding) + when + (f", attempt {finding.attempt}" if several else "")
+
+
+def _unbroken(cell: str) -> str:
+    """A figure keeps its unit beside it."""
+    return cell.replace(" ", "\u00a0")
 
 
 def text_table(findings: Sequence[Finding]) -> str:
@@ -125,25 +153,35 @@ def text_table(findings: Sequence[Finding]) -> str:
 
 
 def load_table(attempts: Sequence[AttemptEvidence]) -> str:
-    """What each load saw in each attempt, as a Markdown table; empty where there was no load."""
-    rows = [_load_row(attempt.attempt, load) for attempt in attempts for load in attempt.loads]
-    return _markdown_table((*_LOAD_COLUMNS, *_LOAD_COLUMNS_END), rows) if rows else ""
+    """What each load saw in each attempt, as two Markdown tables: requests and times; empty where there was no load."""
+    loads = [(attempt.attempt, load) for attempt in attempts for load in attempt.loads]
+    if not loads:
+        return ""
+    requests = _markdown_table(_LOAD_COLUMNS, [_load_row(*each) for each in loads])
+    return f"{requests}\n{_markdown_table(_TIMES_COLUMNS, [_times_row(*each) for each in loads])}"
 
 
 def _load_row(attempt: int, load: LoadSummary) -> list[str]:
-    latency = load.latency
-    name = load.load if load.endpoint is None else f"{load.load}.{load.endpoint}"
-    quantiles = (latency.p50, latency.p90, latency.p95, latency.p99, latency.p999, latency.max)
     return [
-        code(name),
+        _load_name(load),
         str(attempt),
         count(load.requests),
         _errors(load.errors),
         rate(load.planned_rate),
         rate(load.achieved_rate),
-        *(_TOO_FEW if value is None else duration(value) for value in quantiles),
-        duration(load.schedule_lag_p99),
+        _unbroken(duration(load.schedule_lag_p99)),
     ]
+
+
+def _times_row(attempt: int, load: LoadSummary) -> list[str]:
+    latency = load.latency
+    quantiles = (latency.p50, latency.p90, latency.p95, latency.p99, latency.p999, latency.max)
+    shown_times = (_unbroken(_TOO_FEW if value is None else duration(value)) for value in quantiles)
+    return [_load_name(load), str(attempt), *shown_times]
+
+
+def _load_name(load: LoadSummary) -> str:
+    return code(load.load if load.endpoint is None else f"{load.load}.{load.endpoint}")
 
 
 def worth(fidelity: Fidelity) -> str:
