@@ -1,6 +1,9 @@
 """Push races: people who push to the branch all the while that gitslo pushes its promotions straight onto it.
 
-    python bench/races.py [COMMITS]      of each of four people, 200 unless said: about a quarter of an hour
+    python bench/races.py [COMMITS] [PAUSE]
+
+COMMITS: of each of four people, 200 unless said. PAUSE: seconds between two of one person's, 5 on average unless said: a
+push every 1.25 seconds, for about a quarter of an hour.
 
 A bare repository that keeps a log of every move of its branch, four clones with real `git push`, fetch and rebase, and
 `gitslo serve` in direct mode. Every few seconds a release passes in one environment and is pushed onto the branch for
@@ -29,8 +32,7 @@ from tests.e2e.world import World, lines, until
 
 COMMITS = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 PEOPLE = ("ann", "ben", "eve", "kim")
-PAUSE = 5.0
-"""Seconds between two commits of one person, on average."""
+PAUSE = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
 DIRECT = """\
 write:
   promotion: {mode: direct}

@@ -268,14 +268,19 @@ class CancelAttempt:
 class Propose:
     """Record the intent of a change in the ledger, its deterministic commit named.
 
+    Where the remote is atomic, what is proposed goes out in the same push: onto our branch, or in direct mode onto the
+    watched one.
+
     Attributes:
         change: None for a new one; the open change whose edits are computed again otherwise.
+        direct: onto the watched branch.
     """
 
     draft: Draft
     change: Change | None
     replaces: CommitId | None
     message: str
+    direct: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ from gitslo.failpoints import failpoint
 from gitslo.loop.observe import branch_of, edits_of
 from gitslo.loop.sight import Sight
 from gitslo.loop.telling import of_push
-from gitslo.model import Change, ChangeKind, CommitId, EnvironmentState, Run, WriteMode
+from gitslo.model import Change, ChangeKind, CommitId, EnvironmentState, Run
 from gitslo.ports import Event, Forge, Issue, PullRequestState, RefUpdate, Wording, usual_wording
 
 __all__ = ["Actor", "Commands"]
@@ -197,17 +197,21 @@ class Actor:
     # ----------------------------------------------------------------- the change
 
     def _propose(self, o: Observation, step: Propose) -> None:
-        """Record the intent; where the remote is known to be atomic, publish the branch in the same push."""
-        direct = o.environment.write.of(step.draft.kind).mode is WriteMode.DIRECT
-        branch = "" if direct else branch_of(o.environment, step.draft.kind)
+        """Record the intent; where the remote is known to be atomic, publish the change in the same push.
+
+        In direct mode nothing is written of a race that was lost: the next try costs one push again.
+        """
+        branch = "" if step.direct else branch_of(o.environment, step.draft.kind)
         draft = intent(o, step, branch, CommitId(""))
         assert draft.state.change is not None  # noqa: S101 - `intent` puts it there
         commit = self._build(o, draft.state.change)
         write = intent(o, step, branch, commit)
         entry = self._sight.ledgers.build(o.ledger.id, write.state, write.message, o.now.wall)
         failpoint("intent", "before")
-        if branch and self._sight.repository.atomic and step.replaces != commit:
-            self._swap(entry, RefUpdate(f"refs/heads/{branch}", step.replaces, commit))
+        target = self._sight.repository.branch_ref if step.direct else f"refs/heads/{branch}"
+        tip = step.draft.base if step.direct else step.replaces
+        if self._sight.repository.atomic and tip != commit:
+            self._swap(entry, RefUpdate(target, tip, commit))
         else:
             self._swap(entry)
         failpoint("intent", "after")

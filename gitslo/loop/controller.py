@@ -70,6 +70,8 @@ __all__ = ["Controller", "Poll", "Settings", "Standing"]
 STEPS_PER_POLL: Final = 40
 """Steps that one environment may take in one poll: it goes on while it has something to do, and never for ever."""
 LONGEST_BACK_OFF: Final = 60.0
+LONGEST_RACE: Final = 5.0
+"""Seconds between two tries of what others were faster at: nobody's fault, and the push budget bounds it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +245,7 @@ class Controller:
             memory.mark = ()
             memory.conflicts += 1
             if memory.conflicts > 1:  # the first one is looked at again at once; each costs a push
-                delay = min(LONGEST_BACK_OFF, 2.0 ** (memory.conflicts - 2))
+                delay = min(LONGEST_RACE, 0.5 * 2.0 ** (memory.conflicts - 2))
                 memory.retry_at = self._clock.now().monotonic + delay
             standing = Standing(environment.name, Stay(str(conflict), Seconds(0.0), busy=True))
         except Refused as refused:

@@ -16,6 +16,7 @@ from gitslo.core.steps import (
     Comment,
     MergePullRequest,
     Observation,
+    Propose,
     PushChange,
     RunCommand,
     SetStatus,
@@ -136,7 +137,7 @@ def synced(report: SyncReport | None) -> str | None:
 
 def brings(step: Step) -> bool:
     """Whether a step puts something on the watched branch: what it rests on is looked at again right before it."""
-    return isinstance(step, MergePullRequest) or (isinstance(step, PushChange) and step.direct)
+    return isinstance(step, MergePullRequest) or (isinstance(step, PushChange | Propose) and step.direct)
 
 
 def first_of(environments: Sequence[Environment], memory: Mapping[str, Memory], served: Container[str]) -> str:

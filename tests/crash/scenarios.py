@@ -166,12 +166,13 @@ def matrix() -> list[Scenario]:
             return play(folder, point, lose=lose, atomic=atomic)
 
         made.append(Scenario(point, "killed at every step", run))
-    for side in ("before", "after"):
+    for point, atomic in (("intent", True), ("publish", False)):
+        for side in ("before", "after"):
 
-        def direct(folder: Path, side=side) -> Ended:
-            return promotion_and_revert(folder, f"publish:{side}", lose=side == "before", atomic=True, mode="direct")
+            def direct(folder: Path, at=f"{point}:{side}", lose=side == "before", atomic=atomic) -> Ended:
+                return promotion_and_revert(folder, at, lose=lose, atomic=atomic, mode="direct")
 
-        made.append(Scenario(f"direct-publish:{side}", "killed at every step", direct))
+            made.append(Scenario(f"direct-{point}:{side}", "killed at every step", direct))
     return made
 
 

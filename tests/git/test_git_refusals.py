@@ -116,6 +116,23 @@ def test_a_half_refused_swap_is_refused_and_says_which(tmp_path) -> None:
     assert (True, False, entry) == (HEAD in said, LEDGER in said, bare.refs()[LEDGER])
 
 
+def test_of_refs_that_were_to_move_together_the_refused_one_is_named(tmp_path) -> None:
+    """A protected branch takes the ledger's entry with it; what is said is about the branch alone."""
+    bare = served(tmp_path, hooks={"update": '#!/bin/sh\n[ "$1" != refs/heads/main ]\n'})
+    tip = bare.commit({"a": b"1"})
+    bare.set_ref(LEDGER, tip)
+    repository = client(bare.url, tmp_path / "cache")
+    repository.list_refs()
+    ours = repository.commit([tip], tip, {"a": b"2"}, "two", 5.0)
+    entry = ledger_entry(repository, tip)
+    updates = [RefUpdate(LEDGER, tip, entry), RefUpdate("refs/heads/main", tip, ours)]
+
+    said = raised(Refused, lambda: repository.swap(updates))
+
+    assert (True, "refs/heads/main" in said, LEDGER in said) == (repository.atomic, True, False)
+    assert {"refs/heads/main": tip, LEDGER: tip} == bare.refs()
+
+
 def test_a_server_that_only_advertises_atomic_is_found_out(tmp_path) -> None:
     """Some servers create one ref and refuse the other even with --atomic; the scratch ref is removed again."""
     bare = served(tmp_path, config={"receive.hideRefs": "refs/gitslo/shop/dev/"})

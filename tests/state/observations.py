@@ -160,6 +160,7 @@ class World:
     local: Local | None = None
     won: set[str] = field(default_factory=set)
     tip: str | None = None
+    atomic: bool = False
     pulls: list[PullRequest] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
     instance: str = "one"
@@ -285,10 +286,13 @@ class World:
             case CancelAttempt(nonce, reason):
                 self.local = Interrupted(nonce, reason)
             case Propose():
-                direct = self.env.write.of(step.draft.kind).mode is WriteMode.DIRECT
-                branch = "" if direct else f"gitslo/shop/{self.env.name}/{step.draft.kind}"
+                branch = "" if step.direct else f"gitslo/shop/{self.env.name}/{step.draft.kind}"
                 new = commit(f"{step.draft.kind}{step.draft.to_release.digest}{step.draft.base}")
                 self.write(intent(o, step, branch, new))
+                if self.atomic and step.direct:
+                    self._bring(step.draft.to_release.values[0].value)
+                elif self.atomic:
+                    self.tip = new
             case PushChange(change, direct):
                 self.tip = None if direct else change.commit
                 if direct:

@@ -470,6 +470,41 @@ def test_direct_mode_pushes_to_the_branch():
     assert (world.tag, world.pulls, world.state.change.state) == ("v2", [], ChangeState.SETTLED)
 
 
+def test_direct_mode_brings_a_change_with_its_intent():
+    """One push on an atomic remote: the intent and the branch together, and then the change is seen to be there."""
+    world = World(candidate="v2", env=environment(mode=WriteMode.DIRECT), atomic=True)
+
+    world.judged(Verdict.PASS)
+
+    changes = [each for each in world.journal if each in ("Propose", "PushChange", "Write:settle")]
+    assert (world.tag, changes) == ("v2", ["Propose", "Write:settle"])
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_direct_mode_proposes_nothing_while_a_run_is_under_way(atomic):
+    """The push would take what is judged away, and every commit of others would make the intent another one."""
+    world = World(env=environment(mode=WriteMode.DIRECT), atomic=atomic)
+    world.settle()
+    world.candidate = "v2"
+    world.settle()
+    during = ("Propose" in world.journal, world.tag)
+    world.end_attempt(Verdict.PASS)
+    world.settle()
+
+    assert (during, world.tag) == ((False, "v1"), "v2")
+
+
+def test_direct_mode_tells_what_ran_before_it_brings_something_else():
+    """The verdict is set on its commit first: afterwards nobody looks there."""
+    world = World(env=environment(mode=WriteMode.DIRECT), atomic=True)
+    world.judged(Verdict.PASS)
+    world.commit_tag("v2")
+    world.judged(Verdict.FAIL)
+
+    steps = [each for each in world.journal if each in ("Write:judge", "SetStatus", "Propose")]
+    assert steps[steps.index("Propose") - 2 : steps.index("Propose")] == ["Write:judge", "SetStatus"]
+
+
 def test_a_pass_is_offered_once():
     """A person who moves on from what was promoted is not pulled back by the same pass."""
     world = World()

@@ -71,6 +71,7 @@ WORLDS = st.builds(
         ),
     ),
     people_undone=st.integers(0, 3),
+    atomic=st.booleans(),
     shared_changed=st.sampled_from(["", "", "", "shared inputs changed: base"]),
 )
 

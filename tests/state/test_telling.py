@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gitslo.core.state import decide
-from gitslo.core.steps import TRIED, PushChange, SetStatus
+from gitslo.core.steps import TRIED, Propose, SetStatus
 from gitslo.model import Action, Hold, HoldCause, OutcomeRule, Verdict, WriteMode
 from gitslo.ports import StatusState
 from tests.state.observations import World, environment, outcomes, pipeline
@@ -64,14 +64,14 @@ def test_a_forge_that_is_down_keeps_no_revert_waiting() -> None:
         o = world.observe()
         step = decide(o)
         steps.append(type(step).__name__)
-        if isinstance(step, PushChange):
+        if isinstance(step, Propose):
             break
         if isinstance(step, SetStatus):  # the forge does not answer
             world.told.add(f"{TRIED}{step.key}")
         else:
             world.apply(o, step)
 
-    assert steps[-3:] == ["Propose", "SetStatus", "PushChange"]
+    assert steps[-3:] == ["Write", "SetStatus", "Propose"]
 
 
 def test_a_status_links_to_the_report_it_is_about() -> None:

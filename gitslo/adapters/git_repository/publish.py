@@ -46,6 +46,8 @@ _RACE = re.compile(
     r"fetch first|stale info|non-fast-forward|already exists|transaction"
 )
 _HIDDEN = re.compile(r"hidden ref")
+_TAKEN_ALONG = re.compile(r"atomic push failure")
+"""What a server says of the refs that it would have moved, had it not refused another."""
 _GONE = re.compile(r"remote ref does not exist")
 
 Listing = Callable[[Sequence[str]], Mapping[str, CommitId]]
@@ -131,7 +133,8 @@ def push(
         raise Retry(f"{doing}: the server did not say what became of it: {_words(refused)}")
     hidden = [line for line in policy if _HIDDEN.search(line.reason)]
     if hidden or (policy and not _moved(lost, listing) and not any(_RACE.search(line.reason) for line in policy)):
-        raise _policy(doing, hidden or policy, finished.said, ledger_prefix)
+        alone = [line for line in policy if not _TAKEN_ALONG.search(line.reason)]
+        raise _policy(doing, hidden or alone or policy, finished.said, ledger_prefix)
     where = ", ".join(update.ref for update in lost)
     raise Conflict(f"{where}: {_words(refused) or 'somebody else has moved it, even if to the same commit'}")
 

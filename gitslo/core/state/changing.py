@@ -12,6 +12,7 @@ from gitslo.core.state.facts import (
     arrow_of,
     fresh_asked,
     is_direct,
+    judging_now,
     moved_by_others,
     open_change,
     pass_key,
@@ -19,7 +20,9 @@ from gitslo.core.state.facts import (
     wanted_change,
 )
 from gitslo.core.state.table import held, write_change
+from gitslo.core.state.telling import tell_first
 from gitslo.core.steps import (
+    Draft,
     Observation,
     Propose,
     Step,
@@ -118,7 +121,7 @@ def propose_again(o: Observation) -> Step | None:
     moved = o.stranded or (change.base != wanted.base if direct else change.base_tree != wanted.base_tree)
     if not moved or moved_by_others(o, change):
         return None
-    return Propose(wanted, change, o.proposal.tip, f"change {change.id} is computed again on {wanted.base[:10]}")
+    return _proposed(o, wanted, change, f"change {change.id} is computed again on {wanted.base[:10]}")
 
 
 def propose_new(o: Observation) -> Step | None:
@@ -131,8 +134,16 @@ def propose_new(o: Observation) -> Step | None:
         ours = before is not None and o.proposal.tip in (before.commit, before.replaces)
         if not ours:
             return None  # somebody else's commit stands on our branch; `rules` says so
-    arrow = arrow_of(wanted.from_release, wanted.to_release)
-    return Propose(wanted, None, o.proposal.tip, f"{wanted.kind} {arrow}")
+    return _proposed(o, wanted, None, f"{wanted.kind} {arrow_of(wanted.from_release, wanted.to_release)}")
+
+
+def _proposed(o: Observation, wanted: Draft, change: Change | None, message: str) -> Step | None:
+    """The intent; in direct mode, where it may bring the change, only when that may come in."""
+    direct = is_direct(o, wanted.kind)
+    if direct and judging_now(o):
+        return None
+    told = tell_first(o) if direct else None
+    return told or Propose(wanted, change, o.proposal.tip, message, direct)
 
 
 def intent(o: Observation, step: Propose, branch: str, commit: CommitId) -> Write:
