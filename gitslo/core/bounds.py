@@ -1,17 +1,21 @@
-"""What the operator's file allows a plan to do, before anything is done. Called by `gitslo.run`. Pure."""
+"""What the operator's file allows a plan to do, before anything is done. Pure.
+
+Called by `gitslo.run`; `core.lint` says the same of a commit beforehand, with lines.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from gitslo.core.baselines import targets_of
 from gitslo.core.gather import Course
 from gitslo.core.variables import environment_of
 from gitslo.core.wildcard import matches
 from gitslo.errors import Problem, Refused
-from gitslo.model import Allowed, Ceilings, Plan
+from gitslo.model import Allowed, Ceilings, Plan, Seconds
 
-__all__ = ["check_allowed", "check_ceilings", "targets_used"]
+__all__ = ["LENGTH_ALONE", "check_allowed", "check_ceilings", "length_alone", "targets_used"]
 
 _VARIABLES = "`allow.variables` of the operator's file, or `--env` of `gitslo test`, names the variables"
 
@@ -48,26 +52,41 @@ def targets_used(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(check.target for check in plan.readiness), *loaded]))
 
 
-def check_ceilings(courses: Sequence[Course], ceilings: Ceilings) -> None:
-    """Hold the loads of an attempt against the operator's ceilings.
+LENGTH_ALONE: Final = "/judge/max_duration"
+"""The field that says it."""
+
+
+def length_alone(plan: Plan) -> Seconds:
+    """For how long a plan without load judges its metrics at most; nothing where a load says it."""
+    return plan.judge.max_duration if plan.metrics and not plan.load else Seconds(0.0)
+
+
+def check_ceilings(plan: Plan, courses: Sequence[Course], ceilings: Ceilings) -> None:
+    """Hold an attempt against the operator's ceilings: its loads, or for how long it looks at metrics without any.
 
     Raises:
-        Refused: one of them is above one.
+        Refused: something is above one.
     """
     problems = []
+    watched = length_alone(plan)
+    if watched > ceilings.duration:
+        most = f"the operator's ceiling `duration` is {ceilings.duration:g} s"
+        problems.append(Problem(f"the metrics are judged for {watched:g} s, {most}", pointer=LENGTH_ALONE))
     for each in courses:
         section = each.section
         asked = (
-            ("rate", max((stage.rate for stage in section.stages), default=0.0), ceilings.rate, "/s"),
-            ("duration", each.duration, ceilings.duration, " s"),
-            ("connections", float(section.connections or 0), float(ceilings.connections), ""),
+            ("rate", "stages", max((stage.rate for stage in section.stages), default=0.0), ceilings.rate, "/s"),
+            ("duration", "stages", each.duration, ceilings.duration, " s"),
+            ("connections", "connections", float(section.connections or 0), float(ceilings.connections), ""),
         )
         problems += [
             Problem(
-                f"the load `{section.name}` asks for {value:g}{unit}, the operator's ceiling `{name}` is {most:g}{unit}"
+                f"the load `{section.name}` asks for {value:g}{unit},"
+                f" the operator's ceiling `{name}` is {bound:g}{unit}",
+                pointer=f"/load/{section.name}/{at}",
             )
-            for name, value, most, unit in asked
-            if value > most
+            for name, at, value, bound, unit in asked
+            if value > bound
         ]
     if problems:
         raise Refused(*problems)

@@ -11,6 +11,7 @@ import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gitslo.core.bounds import LENGTH_ALONE, length_alone
 from gitslo.core.discover import PIPELINE_FILE, Tree, shared
 from gitslo.core.figures import count
 from gitslo.core.gather import course
@@ -365,18 +366,27 @@ def _within(granted: Granted, plan: Plan, file: str) -> Iterator[Remark]:
                 message = f"the operator does not allow the environment variable `{name}`"
                 hint = nearest(name, granted.allowed.variables) or "`allow.variables` of the operator's file names them"
                 yield _refused(message, file, f"/load/{section.name}", hint)
-        run, ceilings, pointer = course(section, plan.judge, 0), granted.ceilings, f"/load/{section.name}"
+    yield from _under_the_ceilings(granted.ceilings, plan, file)
+
+
+def _under_the_ceilings(ceilings: Ceilings, plan: Plan, file: str) -> Iterator[Remark]:
+    longest = format_duration(ceilings.duration)
+    for section in plan.load:
+        run, pointer = course(section, plan.judge, 0), f"/load/{section.name}"
         peak = max((stage.rate for stage in run.section.stages), default=RatePerSecond(0.0))
         if peak > ceilings.rate:
             message = f"{format_rate(peak)} is above the operator's ceiling of {format_rate(ceilings.rate)}"
             yield _refused(message, file, f"{pointer}/stages")
         if run.duration > ceilings.duration:
-            longest = format_duration(ceilings.duration)
             message = f"{format_duration(run.duration)} of load is above the operator's ceiling of {longest}"
             yield _refused(message, file, f"{pointer}/stages")
         if section.connections is not None and section.connections > ceilings.connections:
             message = f"{section.connections} connections are above the operator's ceiling of {ceilings.connections}"
             yield _refused(message, file, f"{pointer}/connections")
+    watched = length_alone(plan)
+    if watched > ceilings.duration:
+        message = f"{format_duration(watched)} of metrics is above the operator's ceiling of {longest}"
+        yield _refused(message, file, LENGTH_ALONE, f"at most `judge: {{max_duration: {longest}}}`")
 
 
 def _given(granted: Granted, target: Target, file: str) -> Iterator[Remark]:

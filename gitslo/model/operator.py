@@ -15,7 +15,7 @@ class Ceilings:
 
     Attributes:
         rate: requests per second of one load section.
-        duration: seconds of one attempt's load, warm-up and ramps included.
+        duration: seconds of one attempt's load, warm-up and ramps included; without load, for which metrics are judged.
         connections: of one load section.
         bytes: sent and received by one load section.
         concurrent_runs: attempts under way at the same time in one daemon.

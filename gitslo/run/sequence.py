@@ -56,7 +56,7 @@ def attempt(
     plan, given = order.plan, sources or {}
     courses = tuple(course(section, plan.judge, order.extension) for section in plan.load)
     check_allowed(plan, order.allowed)
-    check_ceilings(courses, order.ceilings)
+    check_ceilings(plan, courses, order.ceilings)
     watched = watches(plan, given)
     judge = Judge(plan, order.earlier, order.scores)
     start = clock.now()

@@ -17,8 +17,8 @@ judge: {min_duration: 5s, max_duration: 5s}
 SOURCES = "sources:\n  SOURCE: {prometheus: 'http://127.0.0.1:1', scrape_interval: 1s, timeout: 1s}\n"
 
 
-def run(folder: Path, *arguments: str, source: str = "prom"):
-    (folder / "slo.yaml").write_text(PLAN)
+def run(folder: Path, *arguments: str, source: str = "prom", longest: str = "5s"):
+    (folder / "slo.yaml").write_text(PLAN.replace("max_duration: 5s", f"max_duration: {longest}"))
     (folder / "sources.yaml").write_text(SOURCES.replace("SOURCE", source))
     return CliRunner().invoke(cli, ["test", str(folder / "slo.yaml"), *arguments])
 
@@ -57,3 +57,14 @@ def test_a_variable_that_a_query_uses_needs_a_value(tmp_path: Path) -> None:
 
     assert done.exit_code == 2
     assert "the query uses `${environment}`, and there is no environment here" in done.output + str(done.exception)
+
+
+def test_how_long_metrics_are_judged_is_the_callers_own(tmp_path: Path) -> None:
+    """The ceiling of a daemon, and its default, bound what a repository asks for; here only the variable is missing."""
+    done = run(tmp_path, "--sources", str(tmp_path / "sources.yaml"), longest="1h")
+
+    assert (2, True, False) == (
+        done.exit_code,
+        "`${environment}`" in str(done.exception),
+        "ceiling" in str(done.exception),
+    )

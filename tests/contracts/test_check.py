@@ -391,6 +391,24 @@ def test_what_the_operator_does_not_allow_is_told(folder: Path) -> None:
     ] == lines(folder, "--operator", str(operator))
 
 
+@pytest.mark.parametrize(("judge", "place"), [("judge: {max_duration: 2m}\n", "6:23"), ("", "1:1")])
+def test_metrics_alone_are_held_against_the_ceiling_of_duration(folder: Path, judge: str, place: str) -> None:
+    """A plan without load takes as long as it says, or ten minutes where it says nothing."""
+    operator = folder.parent / "operator.yaml"
+    sources = "sources: {prom: {prometheus: 'http://127.0.0.1:9090', scrape_interval: 5s}}\n"
+    operator.write_text(OPERATOR.replace("allow: {", "allow: {sources: [prom], ") + sources, encoding="utf-8")
+    metric = "  lag: {source: prom, gauge: 'lag', between: [0, 9]}\n"
+    write(folder, "dev/slo.yaml", f"schema: gitslo/v1\nmetrics:\n{metric}objectives:\n  - lag < 5\n{judge}")
+    asked = "2m" if judge else "10m"
+
+    assert [
+        (
+            f"{place}: /judge/max_duration: {asked} of metrics is above the operator's ceiling of 1m"
+            " (at most `judge: {max_duration: 1m}`)"
+        )
+    ] == [line for line in about_dev(lines(folder, "--operator", str(operator))) if "ceiling" in line]
+
+
 GIVEN = """\
 schema: gitslo/v1
 targets:

@@ -129,10 +129,31 @@ def test_a_failing_metric_fails_early() -> None:
     """A fail needs no minimum duration, and ends the attempt long before its longest one."""
     w = world(BROKEN)
     began = w.clock.now().monotonic
-    outcome = w.attempt(own_traffic(max_duration=3000))
+    outcome = w.attempt(own_traffic(max_duration=900))
 
     assert outcome.verdict is Verdict.FAIL
     assert w.clock.now().monotonic - began < 100
+
+
+def test_the_ceiling_bounds_how_long_metrics_are_judged() -> None:
+    """Without load it is the plan's longest duration that the operator bounds; nothing is asked of a longer one."""
+    w = world(CLEAN)
+    with pytest.raises(Refused) as refused:
+        w.attempt(own_traffic(max_duration=901))
+
+    assert (
+        "/judge/max_duration: the metrics are judged for 901 s, the operator's ceiling `duration` is 900 s",
+        [],
+    ) == (
+        str(refused.value),
+        w.source.questions,
+    )
+    assert Verdict.PASS is world(CLEAN).attempt(own_traffic(max_duration=900)).verdict
+
+
+def test_beside_a_load_the_load_says_how_long() -> None:
+    """Metrics end with the load that they are beside, whatever the longest duration is."""
+    assert Verdict.PASS is world(CLEAN).attempt(beside(max_duration=5000)).verdict
 
 
 def test_a_metric_at_its_limit_ends_undecided_at_the_longest_duration() -> None:
