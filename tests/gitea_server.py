@@ -128,8 +128,9 @@ class Reply:
 class GiteaServer:
     """See the module."""
 
-    def __init__(self, program: Path) -> None:
-        self._program = program
+    def __init__(self, program: Path, assets: Path | None = None) -> None:
+        """`assets`: its front end, without which its pages have no styles and draw nothing."""
+        self._program, self._assets = program, assets
         self._home = Path(tempfile.mkdtemp(prefix="gitslo-gitea-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._user = pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else NOBODY
@@ -159,6 +160,8 @@ class GiteaServer:
         # copied: where root's cache lies nobody else may look
         shutil.copy(self._program, home / "gitea")
         shutil.copytree(self._program.parent / "static", home / "static")
+        if self._assets is not None:
+            shutil.copytree(self._assets, home / "static" / "public" / "assets", dirs_exist_ok=True)
         keygen = shutil.which("ssh-keygen")
         if keygen is not None:
             argv = [keygen, "-q", "-t", "ed25519", "-N", "", "-C", SIGNER, "-f", str(home / "signing")]
