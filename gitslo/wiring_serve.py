@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from gitslo.config import RepositoryConfig, SecretRef
+from gitslo.core.webhooks import secret_fault
+from gitslo.errors import Refused
 from gitslo.loop.api import PREFIX, Api
 from gitslo.loop.gate import Gate
 from gitslo.loop.ledgers import Ledgers
@@ -42,7 +45,15 @@ def reports_of(url: str, repository: str) -> str:
 def webhooks_of(
     settings: ServeSettings, patrols: Sequence[Patrol], clock: Clock, observers: Sequence[Observer]
 ) -> WebhookDesk | None:
-    """What takes deliveries; None where the operator wants none."""
+    """What takes deliveries; None where the operator wants none.
+
+    Raises:
+        Refused: a secret is of another form than the forge's.
+    """
+    for webhook in settings.webhooks.values():
+        wrong = secret_fault(webhook.sender, webhook.secret.resolve().reveal())
+        if wrong:
+            raise Refused(replace(webhook.secret.place, message=wrong))
     by_name: Mapping[str, Patrol] = {watch.controller.settings.name: watch for watch in patrols}
     endpoints = {
         name: Endpoint(webhook.sender, _revealed(webhook.secret), by_name[name].every, by_name[name].wake.set)

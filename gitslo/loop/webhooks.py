@@ -21,7 +21,7 @@ from gitslo.ports import Clock, Event, Observer, ServedReply, tell_all
 __all__ = ["Endpoint", "Webhooks"]
 
 WINDOW: Final = 600.0
-"""Seconds in which the same delivery counts once."""
+"""Seconds in which the same delivery counts once. A signed time is believed for no longer, early and late."""
 REMEMBERED: Final = 32_768
 """Keys of deliveries that are remembered, of all repositories together; each delivery has two. They take some 6 MB."""
 TELL_EVERY: Final = 60.0
@@ -63,12 +63,13 @@ class Webhooks:
 
     def receive(self, repository: str, headers: Mapping[str, str], body: bytes) -> ServedReply:
         """Look at a delivery: 202 taken, 200 known already, 401 not believed, 503 the secret cannot be read."""
-        endpoint, now = self._endpoints[repository], self._clock.now().monotonic
+        endpoint, instant = self._endpoints[repository], self._clock.now()
+        now = instant.monotonic
         try:
             secret = endpoint.secret()
         except GitsloError:
             return _reply(503, "the secret of this webhook cannot be read now")
-        wrong = fault(endpoint.sender, secret, headers, body)
+        wrong = fault(endpoint.sender, secret, headers, body, instant.wall)
         if wrong:
             self._refuse(repository, endpoint, wrong, now)
             return _reply(401, wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -14,7 +15,10 @@ from gitslo.loop.webhooks import Endpoint, Webhooks
 from gitslo.model import Seconds
 from gitslo.ports import Address, Clock, Event
 
-SECRET = "canary-0f4be1d2"
+SECRET = "whsec_" + base64.b64encode(b"canary-0f4be1d2, of 32 bytes too").decode()
+"""Of a form that every forge could have, GitLab as a signing token."""
+NOW = 1_700_000_000.0
+"""What a `ManualClock` shows first."""
 EVERY = Seconds(30.0)
 PATIENCE = 10.0
 
@@ -24,13 +28,24 @@ def mac(body: bytes, secret: str = SECRET) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def signed(sender: Sender, body: bytes, delivery: str = "", secret: str = SECRET) -> dict[str, str]:
-    """The headers that a forge sends with a body; `delivery` is its id for it."""
+def timed_mac(body: bytes, delivery: str, at: str, secret: str = SECRET) -> str:
+    """HMAC-SHA-256 of id, time and body, by the key of a signing token, as Standard Webhooks writes it."""
+    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
+    found = hmac.new(key, f"{delivery}.{at}.".encode() + body, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(found).decode()}"
+
+
+def signed(sender: Sender, body: bytes, delivery: str = "", secret: str = SECRET, at: float = NOW) -> dict[str, str]:
+    """The headers that a forge sends with a body; `delivery` is its id for it, `at` when it sends it."""
     match sender:
         case Sender.GITHUB:
             found = {"X-Hub-Signature-256": f"sha256={mac(body, secret)}", "X-GitHub-Delivery": delivery}
         case Sender.GITLAB:
             found = {"X-Gitlab-Token": secret, "X-Gitlab-Event-UUID": delivery}
+        case Sender.GITLAB_SIGNED:
+            id_, time = delivery or "msg", f"{at:.0f}"
+            proof = timed_mac(body, id_, time, secret)
+            found = {"webhook-signature": proof, "webhook-id": id_, "webhook-timestamp": time}
         case Sender.GITEA:
             found = {"X-Gitea-Signature": mac(body, secret), "X-Gitea-Delivery": delivery}
         case Sender.FORGEJO:

@@ -9,11 +9,14 @@ from itertools import count
 
 import pytest
 
-from gitslo.core.webhooks import Sender, fault
-from gitslo.errors import Refused
+from gitslo.core.webhooks import TOLERANCE, Sender, fault
+from gitslo.errors import Problem, Refused
 from gitslo.loop.webhooks import REMEMBERED, TELL_EVERY, WINDOW, Endpoint, Webhooks
+from gitslo.secret import SecretRef
+from gitslo.serve_settings import ServeSettings, WebhookConfig
 from gitslo.testing.manual_clock import ManualClock
-from tests.webhooks.deliveries import EVERY, SECRET, Desk, mac, signed
+from gitslo.wiring_serve import webhooks_of
+from tests.webhooks.deliveries import EVERY, NOW, SECRET, Desk, mac, signed, timed_mac
 
 EVERYBODY = pytest.mark.parametrize("sender", list(Sender))
 BODY = b'{"ref": "refs/heads/main"}'
@@ -39,7 +42,19 @@ def test_the_published_example_of_a_signature_is_believed() -> None:
     """The example in GitHub's documentation of webhooks: secret, body and signature."""
     headers = {"x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}
 
-    assert "" == fault(Sender.GITHUB, "It's a Secret to Everybody", headers, b"Hello, World!")
+    assert "" == fault(Sender.GITHUB, "It's a Secret to Everybody", headers, b"Hello, World!", 0.0)
+
+
+def test_the_published_example_of_standard_webhooks_is_believed() -> None:
+    """The one that its libraries are tested by: token, id, time, body and signature."""
+    headers = {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+    token, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"test": 2432232314}'
+
+    assert "" == fault(Sender.GITLAB_SIGNED, token, headers, body, 1614265330.0)
 
 
 @EVERYBODY
@@ -99,7 +114,7 @@ def test_the_same_delivery_counts_once(desk, clock, sender) -> None:
     clock.advance(WINDOW + 1.0)
 
     assert (202, 200, 200, 1) == (first, again, renamed, looks)
-    assert 202 == desk.receive(sender, signed(sender, BODY, "one"), BODY)
+    assert 202 == desk.receive(sender, signed(sender, BODY, "one", at=clock.now().wall), BODY)
 
 
 @EVERYBODY
@@ -200,3 +215,90 @@ def test_a_look_is_told(desk) -> None:
     assert [("webhook.looked", {"repository": "github"})] == [
         (event.name, dict(event.fields)) for event in desk.heard.events
     ]
+
+
+# --------------------------------------------------------------------------- GitLab's signing token
+
+SIGNED = Sender.GITLAB_SIGNED
+
+
+@pytest.mark.parametrize(("late", "status"), [(-301, 401), (-300, 202), (300, 202), (301, 401)])
+def test_a_signed_time_is_believed_for_five_minutes(desk, clock, late: int, status: int) -> None:
+    """Early or late: what was overheard is of no use after that, and until then it is known already."""
+    assert status == desk.receive(SIGNED, signed(SIGNED, BODY, at=clock.now().wall - late), BODY)
+
+
+def test_what_was_overheard_is_never_taken_twice(desk, clock) -> None:
+    """It is remembered for longer than it could be believed, also where the forge's clock is ahead."""
+    overheard = signed(SIGNED, BODY, "one", at=clock.now().wall + TOLERANCE)
+    statuses = []
+    for _ in range(62):
+        statuses.append(desk.receive(SIGNED, overheard, BODY))
+        clock.advance(10.0)
+
+    assert ([202], {200, 401}) == (statuses[:1], set(statuses[1:]))
+
+
+@pytest.mark.parametrize("name", ["webhook-signature", "webhook-id", "webhook-timestamp"])
+def test_all_three_headers_are_needed(desk, name: str) -> None:
+    """And the two that are signed cannot be other ones: neither the id nor the time is the sender's to choose again."""
+    headers = signed(SIGNED, BODY, "one")
+    without = {key: value for key, value in headers.items() if key != name}
+    changed = {**headers, name: headers[name] + "0"}
+
+    assert [401, 401] == [desk.receive(SIGNED, each, BODY) for each in (without, changed)]
+
+
+@pytest.mark.parametrize("time", ["", "soon", "-5", "1.7e9", "١٧٠٠٠٠٠٠٠٠", "9" * 400, " 1700000000", "1700000000.5"])
+def test_a_time_that_is_none_is_not_believed(time: str) -> None:
+    """Even where it is signed; nothing of it is an error of ours."""
+    headers = {"webhook-id": "one", "webhook-timestamp": time, "webhook-signature": timed_mac(BODY, "one", time)}
+
+    assert "" != fault(SIGNED, SECRET, headers, BODY, NOW)
+
+
+def test_one_of_several_signatures_is_enough(desk) -> None:
+    """While a token is replaced there are two; versions that are not known are passed over."""
+    headers = signed(SIGNED, BODY)
+    another = timed_mac(BODY, "msg", headers["webhook-timestamp"], "another")
+    several = " ".join([another, "v1a,xyz", "", headers["webhook-signature"]])
+    version = headers["webhook-signature"].replace("v1,", "v2,")
+
+    assert [202, 401, 401] == [
+        desk.receive(SIGNED, {**headers, "webhook-signature": each}, BODY) for each in (several, another, version)
+    ]
+
+
+def test_a_secret_token_is_no_signature(desk) -> None:
+    """A webhook may have both tokens: only the one that the operator's file names counts."""
+    both = {**signed(Sender.GITLAB, BODY), **signed(SIGNED, BODY, secret="another")}
+
+    assert [401, 202] == [desk.receive(each, both, BODY) for each in (SIGNED, Sender.GITLAB)]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "hunter2",
+        "whsec_",
+        "whsec_AAAA",
+        SECRET.removeprefix("whsec_"),
+        f"{SECRET}!",
+        SECRET[:-1],
+        f" {SECRET}",
+        "whsec_é",
+    ],
+)
+def test_what_is_no_signing_token_lets_nobody_in(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty or a short key is none; the daemon does not start with it, and does not say what it was."""
+    place = Problem("", "operator.yaml", 6, 33)
+    settings = ServeSettings(webhooks={"shop": WebhookConfig(SIGNED, SecretRef(env="HOOK", place=place))})
+    monkeypatch.setenv("HOOK", token)
+    with pytest.raises(Refused) as refused:
+        webhooks_of(settings, [], ManualClock(), [])
+
+    assert str(refused.value).startswith("operator.yaml:6:33: this is no signing token: expected `whsec_`")
+    assert token == "whsec_" or token not in str(refused.value)
+    assert fault(SIGNED, token, signed(SIGNED, BODY, secret=""), BODY, NOW) == (
+        "the secret of this webhook is no signing token"
+    )
