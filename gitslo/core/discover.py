@@ -105,6 +105,7 @@ def _environment(pipeline: Pipeline, stage: Stage, service: str | None) -> Envir
                 rule.kind,
                 fill(rule.name),
                 fill_locator(rule.places.get(stage.name, Locator(LocatorForm.MANIFESTS))),
+                fill(rule.compare),
             )
             for rule in pipeline.promote
         ),

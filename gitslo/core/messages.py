@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gitslo.core.compare import compare_url
 from gitslo.core.escape import plain, quiet, short
 from gitslo.core.figures import count, quantity
 from gitslo.core.quantities import parse_amount
@@ -108,6 +109,7 @@ def template_values(change: Change, environment: Environment, safe: Callable[[st
                 "name": safe(now.name),
                 "before": "" if was is None else safe(short_value(was.value)),
                 "after": safe(short_value(now.value)),
+                "compare": compare_url(change, environment, was, now),
             }
             for was, now in moved(change.from_release, change.to_release)
         ],
@@ -158,7 +160,7 @@ _SAMPLE: Final = {
     "kind": "promote", "environment": "staging", "pipeline": "shop", "service": "checkout", "stage": "staging",
     "source": "dev", "run": "12", "revision": "3" * 40, "release": "5" * 64,
 }  # fmt: skip
-_MOVES: Final = ({"kind": "image", "name": "example/checkout", "before": "v1", "after": "v2"},)
+_MOVES: Final = ({"kind": "image", "name": "example/checkout", "before": "v1", "after": "v2", "compare": ""},)
 
 SAMPLE_VALUES: Final[Mapping[Place, Sequence[Mapping[str, Value]]]] = {
     place: tuple({**_SAMPLE, "moves": moves, name: f"the usual {name}"} for moves in (_MOVES, (_MOVES * 2), ()))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from gitslo.core.addresses import parse_http_url
+from gitslo.core.compare import parse_compare
 from gitslo.core.document import Document, Field
 from gitslo.core.jsonpath import search
 from gitslo.core.objects import name_fault
@@ -195,7 +196,7 @@ def _promote(root: Field) -> Iterator[PromoteRule]:
                 text = name.parsed(_image, "") if kind is PromotedKind.IMAGE else name.text
                 places = field.get("in")
                 found = {} if places is None else {key: _locator(place) for key, place in places.fields()}
-                yield PromoteRule(kind, text, found)
+                yield PromoteRule(kind, text, found, field.parsed_of("compare", parse_compare, ""))
 
 
 def _image(text: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from shlex import quote
 
+from gitslo.core.compare import compare_url
 from gitslo.core.escape import code, markdown, quiet
 from gitslo.core.figures import duration
 from gitslo.core.judge import explain
@@ -35,6 +36,7 @@ from gitslo.model import (
     Evidence,
     Finding,
     Plan,
+    ReleaseValue,
     Run,
     RunState,
     Target,
@@ -110,7 +112,7 @@ def pull_request_body(
         )
     else:
         parts.append(_plan_lines(shown))
-    parts.append(_moves(change))
+    parts.append(_moves(change, environment))
     if shown is not None:
         parts += _evidence(shown.findings, shown.evidence)
     judged_in = source if promotes else environment
@@ -146,7 +148,8 @@ def report(
     parts += _evidence(run.findings, run.evidence, charts=charts)
     change = state.change
     if change is not None and run.subject.tree in (change.base_tree, change.result_tree):
-        parts.append(_moves(change, "What brought it here" if run.subject.tree == change.result_tree else None))
+        brought = "What brought it here" if run.subject.tree == change.result_tree else None
+        parts.append(_moves(change, environment, brought))
     parts.append(_section("Where this comes from", _facts(_run_facts(run, state))))
     if environment is not None:
         parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path, plan)))
@@ -238,11 +241,8 @@ def _plan_lines(run: Run) -> str:
 # --------------------------------------------------------------------------- sections
 
 
-def _moves(change: Change, title: str | None = None) -> str:
-    rows = [
-        f"* {now.kind.value} {code(now.name)}: {'nothing' if was is None else code(was.value)} -> {code(now.value)}"
-        for was, now in moved(change.from_release, change.to_release)
-    ]
+def _moves(change: Change, environment: Environment | None, title: str | None = None) -> str:
+    rows = [_move(change, environment, *pair) for pair in moved(change.from_release, change.to_release)]
     if not rows:
         rows = ["* No promoted value: other parts of the manifests only."]
     if change.undone:
@@ -253,6 +253,14 @@ def _moves(change: Change, title: str | None = None) -> str:
             rows.append(f"* and {len(change.undone) - _SHOWN_UNDONE} more")
     usual = "What is promoted" if change.kind is ChangeKind.PROMOTE else "What is undone"
     return _section(title or usual, "\n".join(rows))
+
+
+def _move(change: Change, environment: Environment | None, was: ReleaseValue | None, now: ReleaseValue) -> str:
+    before = "nothing" if was is None else code(was.value)
+    link = "" if environment is None else compare_url(change, environment, was, now)
+    return f"* {now.kind.value} {code(now.name)}: {before} -> {code(now.value)}" + (
+        f" ([compare]({link}))" if link else ""
+    )
 
 
 def _merge_rule(people: int) -> str:

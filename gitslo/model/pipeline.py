@@ -136,11 +136,13 @@ class PromoteRule:
         kind: image, field or file.
         name: the image reference without tag and digest, or the name given to the field or file; may hold `{service}`.
         places: stage name -> locator. A stage that is missing here uses LocatorForm.MANIFESTS (images only).
+        compare: pattern of a link between two versions, with `{before}` and `{after}`; empty: none.
     """
 
     kind: PromotedKind
     name: str
     places: Mapping[str, Locator]
+    compare: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class Promoted:
     kind: PromotedKind
     name: str
     locator: Locator
+    compare: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ promote:
     in:
       dev: {helm: values.yaml, tag: image.tag, digest: image.digest}
       prod: {kustomize: kustomization.yaml}
-  - {image: localhost:5000/a/b_c}
+  - {image: localhost:5000/a/b_c, compare: "https://a.example/{before}...{after}"}
   - {image: x, in: {dev: {manifests: true}}}
   - {field: replicas, in: {dev: {yaml: deployment.yaml, at: 'spec.replicas'}, prod: {yaml: a.yaml, at: 'a."x.y/z"[0]'}}}
   - {file: rules, in: {dev: {file: conf/rules.txt}, prod: {file: rules.txt}}}
@@ -84,7 +84,7 @@ revalidate: {every: never, confirm: 3}
                 "prod": Locator(LocatorForm.KUSTOMIZE, "kustomization.yaml"),
             },
         ),
-        PromoteRule(PromotedKind.IMAGE, "localhost:5000/a/b_c", {}),
+        PromoteRule(PromotedKind.IMAGE, "localhost:5000/a/b_c", {}, "https://a.example/{before}...{after}"),
         PromoteRule(PromotedKind.IMAGE, "x", {"dev": Locator(LocatorForm.MANIFESTS)}),
         PromoteRule(
             PromotedKind.FIELD,
@@ -226,10 +226,11 @@ def test_a_path_stays_in_the_repository(path: str) -> None:
         ("sync: process\nrevalidate: {every: 999ms}", "/revalidate/every"),
         ("sync: {probe: {url: 5, json: image}}", "/sync/probe/url"),
         ("sync: {probe: {url: 'http://x.svc/', json: image, header: X}}", "/sync/probe"),
+        ("sync: process\npromote: [{image: x, compare: 'https://a.example/{before}'}]", "/promote/0/compare"),
     ],
 )
 def test_what_cannot_work_is_refused(rest: str, pointer: str) -> None:
-    """Revalidations without a pause, a probe without a place to look or with two."""
+    """Revalidations without a pause, a probe without a place to look or with two, a comparison with one version."""
     with pytest.raises(Refused) as refused:
         pipeline(f"{LEAST}{rest}\n")
 

@@ -21,9 +21,12 @@ from gitslo.model import (
     Hold,
     HoldCause,
     LoadSummary,
+    Locator,
+    LocatorForm,
     Outcome,
     Percentiles,
     Phase,
+    Promoted,
     PromotedKind,
     RatePerSecond,
     Release,
@@ -44,6 +47,8 @@ GOLDEN = Path(__file__).parent / "golden"
 NEED = 3.6888794541139363
 """log(2 / 0.05)"""
 
+COMPARE = "https://git.example.com/acme/hello/compare/{before}...{after}"
+
 HOSTILE = (
     "v9 @everyone fixes #1 | <img src=x onerror=alert(1)> [a](http://evil.example) "
     "\x1b[31m\u202e `x` **b**\n\n# big\n/close"
@@ -60,7 +65,7 @@ def environment(stage: str, path: str | None = None) -> Environment:
         path=folder,
         plan_path=f"{folder}/slo.yaml",
         after=(),
-        promoted=(),
+        promoted=(Promoted(PromotedKind.IMAGE, "example/hello", Locator(LocatorForm.MANIFESTS), COMPARE),),
         write=WritePolicies(),
         sync=SyncSpec("process"),
     )
