@@ -78,7 +78,8 @@ def chunked(path: str, headers: dict[str, str], chunks: list[bytes]) -> bytes:
 @pytest.mark.parametrize("sender", list(Sender))
 def test_a_delivery_of_each_forge_is_taken(served, sender) -> None:
     """202, and one look."""
-    answer = exchange(served.address, post(f"/webhooks/{sender}", signed(sender, BODY), BODY))
+    headers = signed(sender, BODY, at=served.desk.clock.now().wall)
+    answer = exchange(served.address, post(f"/webhooks/{sender}", headers, BODY))
 
     assert (202, 1) == (status(answer), served.desk.looks)
 
