@@ -52,6 +52,7 @@ class PullRequest:
         closed_by_us: closed without merge and without anybody's no: by our own account, or because its branch went.
         closed_by: who closed it, as the forge names them; empty where unknown or open.
         blocked: why the forge would not let us merge it now, as far as is known; empty: nothing is known against it.
+        outdated: the only thing against it is that it does not hold all that the base branch holds, and it has to.
     """
 
     number: int
@@ -67,6 +68,7 @@ class PullRequest:
     closed_by_us: bool = False
     closed_by: str = ""
     blocked: str = ""
+    outdated: bool = False
 
 
 STATUS_LENGTH: Final = 140
@@ -152,7 +154,7 @@ class Forge(Protocol):
     def open_pulls(self, base: str) -> tuple[PullRequest, ...]:
         """Every open pull request of a branch of the same repository into `base`, whoever opened it, newest first.
 
-        May rest on a look that is some seconds old; `blocked` is left empty.
+        May rest on a look that is some seconds old; what keeps it from being merged is not looked at.
         """
 
     def ensure_pull_request(self, *, key: str, head: str, base: str, title: str, body: str) -> PullRequest:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gitslo.errors import Conflict, GitsloError, Refused
+from gitslo.errors import Conflict, GitsloError, Refused, Retry
 from gitslo.model import CommitId
 from gitslo.ports import Capabilities, Issue, PullRequest, PullRequestState, Status
 
@@ -48,11 +48,13 @@ class FakeServer:
         branches: branch name -> tip.
         journal: every write, oldest first.
         failures: errors that the next effects raise instead of happening, first come first served.
+        strict: only what holds all that its base branch holds is merged.
     """
 
     branches: dict[str, CommitId] = field(default_factory=dict)
     journal: list[Effect] = field(default_factory=list)
     failures: list[GitsloError] = field(default_factory=list)
+    strict: bool = False
     pulls: dict[int, PullRequest] = field(default_factory=dict)
     comments: dict[int, dict[str, str]] = field(default_factory=dict)
     statuses: dict[tuple[CommitId, str], Status] = field(default_factory=dict)
@@ -87,6 +89,11 @@ class FakeServer:
         merge = self._commit(pull.base, (base, head), files, message)
         del self.branches[pull.head]
         return merge
+
+    def behind(self, pull: PullRequest) -> bool:
+        """Whether the base branch of an open one holds what its head does not."""
+        base, head = self.branches.get(pull.base), self.branches.get(pull.head)
+        return base is not None and head is not None and base not in self._ancestors(head)
 
     def _commit(
         self, branch: str, parents: tuple[CommitId, ...], files: Mapping[str, str], message: str = ""
@@ -169,10 +176,10 @@ class FakeForge:
             number = standing[0].number if standing else len(self.server.pulls) + 1
             url = f"https://forge.invalid/pulls/{number}"
             wanted = PullRequest(number, PullRequestState.OPEN, key, head, base, tip, title, body, url)
-            if standing != [wanted]:
+            if [replace(each, blocked="", outdated=False) for each in standing] != [wanted]:
                 self._effect("updated" if standing else "opened", number, title)
                 self.server.pulls[number] = wanted
-            return wanted
+            return self._view(wanted)
 
     def comment_once(self, number: int, marker: str, body: str) -> None:
         """Comment, or bring the comment with this marker up to date."""
@@ -213,6 +220,8 @@ class FakeForge:
             if self.server.branches.get(pull.head) != expected_head:
                 raise Conflict(f"{pull.head} is not at the expected {expected_head}")
             self._fail()
+            if pull.outdated:
+                raise Retry(f"pull request {number} cannot be merged yet: {pull.blocked}")
             merge = self.server.merge(pull, message)
             self.server.journal.append(Effect("merged", number, merge))
             self.server.pulls[number] = replace(pull, state=PullRequestState.MERGED, merged=merge)
@@ -236,7 +245,10 @@ class FakeForge:
 
     def _view(self, pull: PullRequest) -> PullRequest:
         if pull.state is PullRequestState.OPEN:
-            return replace(pull, head_commit=self.server.branches.get(pull.head, pull.head_commit))
+            outdated = self.server.strict and self.server.behind(pull)
+            blocked = f"it is behind {pull.base}" if outdated else ""
+            tip = self.server.branches.get(pull.head, pull.head_commit)
+            return replace(pull, head_commit=tip, blocked=blocked, outdated=outdated)
         return replace(pull, closed_by_us=pull.closed_by == self._account)
 
     def _fail(self) -> None:

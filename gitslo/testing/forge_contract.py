@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from gitslo.errors import Conflict, GitsloError, Refused
+from gitslo.errors import Conflict, GitsloError, Refused, Retry
 from gitslo.model import CommitId
 from gitslo.ports import Forge, Issue, Issues, PullRequest, PullRequestState, Status, StatusState
 
@@ -50,6 +50,9 @@ class ForgeWorld(Protocol):
 
     def statuses(self, commit: CommitId) -> tuple[Status, ...]:
         """The standing statuses of a commit, by context."""
+
+    def asks_for_up_to_date(self) -> bool:
+        """From now on only what holds all that the base branch holds is merged; False: this forge has no such rule."""
 
     def effects(self) -> int:
         """How many writes have reached the server so far."""
@@ -390,6 +393,21 @@ def a_branch_that_is_used_again_gets_a_new_one(world: ForgeWorld) -> None:
     )
 
 
+def what_is_behind_its_base_is_outdated(world: ForgeWorld) -> None:
+    """Where a rule asks for branches that are up to date: said once the base has moved on, and not merged as it is."""
+    forge, opened = _opened(world)
+    world.push(world.base, "readme", "somebody else's")
+    _expect(forge.find(_HEAD)[0].outdated, False)
+    if not world.asks_for_up_to_date():
+        return
+    base = world.tip(world.base)
+    _expect_error(Retry, lambda: forge.merge(opened.number, opened.head_commit, "Merge"))
+    found = forge.find(_HEAD)[0]
+
+    _expect((found.outdated, found.blocked != ""), (True, True))
+    _expect((world.tip(world.base), found.state), (base, PullRequestState.OPEN))
+
+
 FORGE_CONTRACT: tuple[Callable[[ForgeWorld], None], ...] = (
     nothing_is_found_before_anything_is_opened,
     open_ones_are_listed_by_their_base,
@@ -416,6 +434,7 @@ FORGE_CONTRACT: tuple[Callable[[ForgeWorld], None], ...] = (
     what_does_not_merge_cleanly_is_a_conflict,
     a_persons_merge_is_recognised,
     a_branch_that_is_used_again_gets_a_new_one,
+    what_is_behind_its_base_is_outdated,
 )
 """Every check, each for a fresh world."""
 

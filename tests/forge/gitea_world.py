@@ -151,5 +151,9 @@ class GiteaWorld:
                 found.append((issue, row["number"], row["user"]["login"]))
         return sorted(found, key=lambda each: each[1])
 
+    def asks_for_up_to_date(self) -> bool:
+        rule = {"rule_name": "main", "block_on_outdated_branch": True}
+        return self.api(OWNER, "POST", "/branch_protections", rule).status == 201
+
     def effects(self) -> int:
         return self.send.writes

@@ -130,6 +130,10 @@ class GithubWorld:
         ]
         return tuple(sorted(found, key=lambda status: status.context))
 
+    def asks_for_up_to_date(self) -> bool:
+        self.made.rules.strict = True
+        return True
+
     def effects(self) -> int:
         return self.send.writes
 

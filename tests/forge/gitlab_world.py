@@ -118,5 +118,9 @@ class GitlabWorld:
                 found.append((issue, row["iid"], row["author"]["username"]))
         return found
 
+    def asks_for_up_to_date(self) -> bool:
+        self.project.settings["merge_method"] = "rebase_merge"
+        return True
+
     def effects(self) -> int:
         return self.send.writes

@@ -119,6 +119,9 @@ class GitWorld:
     def statuses(self, commit: CommitId) -> tuple[Status, ...]:
         return self.forge().statuses(commit)
 
+    def asks_for_up_to_date(self) -> bool:
+        return False
+
     def effects(self) -> int:
         log = self.bare / "pushes"
         return len(log.read_text().splitlines()) if log.exists() else 0
@@ -158,6 +161,10 @@ class FakeWorld:
     def statuses(self, commit: CommitId) -> tuple[Status, ...]:
         found = [status for (of, _), status in self.server.statuses.items() if of == commit]
         return tuple(sorted(found, key=lambda status: status.context))
+
+    def asks_for_up_to_date(self) -> bool:
+        self.server.strict = True
+        return True
 
     def effects(self) -> int:
         return len(self.server.journal)

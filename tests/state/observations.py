@@ -161,6 +161,8 @@ class World:
     won: set[str] = field(default_factory=set)
     tip: str | None = None
     atomic: bool = False
+    strict: bool = False
+    lags: bool = False
     pulls: list[PullRequest] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
     instance: str = "one"
@@ -198,6 +200,8 @@ class World:
         if change is not None and change.branch:
             key = f"shop/{self.env.name}/{change.id}"
             pull = next((p for p in reversed(self.pulls) if p.key == key), None)
+            if pull is not None and pull.state is PullRequestState.OPEN and self._behind(pull):
+                pull = replace(pull, blocked="it is behind main", outdated=True)
         return Observation(
             environment=self.env,
             pipeline=self.pipe,
@@ -221,6 +225,13 @@ class World:
             issues=self.keeps_issues,
             reports=self.reports,
         )
+
+    def _behind(self, pull: PullRequest) -> bool:
+        """Whether a forge that asks for branches that are up to date says that this one is not."""
+        change = self.state.change
+        ours = change is not None and change.commit == pull.head_commit
+        fresh = ours and change is not None and change.base == commit(f"rev{self.revision}")
+        return self.strict and (self.lags or not fresh)
 
     def _plan(self) -> Plan:
         return replace(plan(self.plan_digest), scoring=self.scoring)

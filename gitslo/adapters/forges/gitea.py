@@ -36,6 +36,10 @@ _METHODS: Final = {
     MergeMethod.REBASE: ("rebase", "allow_rebase"),
 }
 """What the API calls a method, and where the repository says that it is allowed."""
+_OUTDATED: Final = "The head branch is behind the base branch"
+"""What a merge is refused with where the branch protection asks for branches that are up to date, and nothing else is
+against it (Gitea 1.26, services/pull/merge.go, CheckPullBranchProtections; Forgejo says the same); with status 409 and
+more words around it where only the push shows it, because the base has moved this moment."""
 _PULLS: Final = PullWords(
     closing={"state": "closed"}, not_changed=(404, 409, 412), not_closed=(412,), settling=SETTLING, sign="WIP: "
 )
@@ -201,7 +205,8 @@ class GiteaForge(HttpForge[GiteaPull]):
             return after.merged
         if reply.done:
             raise Retry(f"{self._http.name} has not merged pull request {pull.number} yet", 1.0)
-        if reply.status == HTTPStatus.CONFLICT or not after.open or after.head_commit != expected_head:
+        moved = reply.status == HTTPStatus.CONFLICT and _OUTDATED not in reply.said
+        if moved or not after.open or after.head_commit != expected_head:
             raise self._not_as_it_is(after, reply.said)
         raise self._not_yet(after, self._why_not(after, reply.said))
 
@@ -212,6 +217,8 @@ class GiteaForge(HttpForge[GiteaPull]):
         return in_order(self._settings.method, usual if usual in allowed else None, *allowed, MergeMethod.MERGE)
 
     def _why_not(self, pull: GiteaPull, said: str) -> str:
+        if _OUTDATED in said:
+            return _behind(pull.base)
         base = self._branch(pull.base)
         if base is not None and not base.truth("user_can_merge"):
             return f"{self._us()} may not merge into {pull.base}: its branch protection has to name that account"
@@ -237,7 +244,14 @@ class GiteaForge(HttpForge[GiteaPull]):
     # ----------------------------------------------------------------- views
 
     def _block(self, pull: GiteaPull) -> str:
-        return DRAFT if pull.draft else self._remembered(pull)
+        refused = self._remembered(pull)
+        if refused == _behind(pull.base) and not pull.behind:
+            return ""  # it had not worked off our last push when it refused
+        return DRAFT if pull.draft else refused
+
+    def _outdated(self, pull: GiteaPull) -> bool:
+        """The branch protection is shown to admins only; what it asks for is known once it has refused a merge."""
+        return pull.behind and self._remembered(pull) == _behind(pull.base)
 
     def _lacks(self, repository: Record, allowed: tuple[MergeMethod, ...]) -> Iterator[str]:
         """What is not given to us, and what to do about it."""
@@ -262,3 +276,7 @@ class GiteaForge(HttpForge[GiteaPull]):
         if base.truth("protected") and base.number("required_approvals") > 0:
             yield f"{branch} asks for {base.number('required_approvals')} approvals before every merge."
         yield f"The automatic merge of {self._http.name} is not used: it merges whatever the branch holds by then."
+
+
+def _behind(base: str) -> str:
+    return f"it is behind {base}, whose protection asks for branches that are up to date"

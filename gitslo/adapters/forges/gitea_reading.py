@@ -39,11 +39,13 @@ class GiteaPull(ReadPull):
 
     Attributes:
         mergeable: it merges cleanly; false as well while that is not known yet.
+        behind: the base branch holds what it does not; true as well while that is not known again after a push.
         version: of title and body; None where the forge keeps none.
         updated: the forge's own words.
     """
 
     mergeable: bool
+    behind: bool
     labels: tuple[str, ...]
     assignees: tuple[str, ...]
     reviewers: tuple[str, ...]
@@ -147,6 +149,7 @@ def pull_of(row: Record) -> GiteaPull | None:
         url=row.text("html_url"),
         draft=row.truth("draft"),
         mergeable=row.truth("mergeable"),
+        behind=row.text("merge_base") != row.text("base", "sha"),
         labels=tuple(each.text("name") for each in row.records("labels")),
         assignees=tuple(each.text("login") for each in row.records("assignees")),
         reviewers=tuple(each.text("login") for each in row.records("requested_reviewers")),

@@ -278,6 +278,9 @@ class GithubForge(HttpForge[GithubPull]):
         refused = self._remembered(pull)
         return refused or blocked_by("draft" if pull.draft else pull.state, pull.base, self._rules_of(pull.base))
 
+    def _outdated(self, pull: GithubPull) -> bool:
+        return pull.state == "behind"
+
     def _lacks(self, repository: Record, rules: BranchRules, allowed: list[MergeMethod]) -> Iterator[str]:
         """What is not given to us, and what to do about it."""
         us, branch, project = self._us(), self._settings.branch, self._settings.project

@@ -75,8 +75,8 @@ class BranchRules:
             yield f"{branch} asks for {self.wants()} before every merge."
         if self.strict:
             yield (
-                f"{branch} asks for branches that are up to date: a pull request that has fallen behind waits until a "
-                "person merges it, or that rule is switched off."
+                f"{branch} asks for branches that are up to date: what gitslo merges is computed again each time that "
+                f"{branch} has moved on, and checked again; what people merge, they bring up to date."
             )
         if "required_signatures" in self.kinds:
             yield f"{branch} takes signed commits only: let gitslo sign, or name `method: squash`: GitHub signs those."

@@ -227,6 +227,9 @@ class GitlabForge(HttpForge[GitlabPull]):
             return _WHY.get(pull.status, f"GitLab says `{pull.status}`").format(base=pull.base)
         return self._remembered(pull)
 
+    def _outdated(self, pull: GitlabPull) -> bool:
+        return pull.status == "need_rebase"
+
     def _issue_words(self) -> IssueWords:
         return IssueWords(
             path=f"{self._path}/issues",
@@ -261,7 +264,7 @@ _WHY: Final = {
     "locked_paths": "somebody has locked files that it changes",
     "merge_request_blocked": "another merge request blocks it",
     "merge_time": "it is not to be merged before a time that somebody has set",
-    "need_rebase": "{base} has moved on, and the project merges only on top: somebody has to rebase and merge it",
+    "need_rebase": "{base} has moved on, and the project merges only what is on top of it",
     "not_approved": "it lacks approvals",
     "not_open": "it is not open",
     "policies_denied": "a security policy does not let it be merged",

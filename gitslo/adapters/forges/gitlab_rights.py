@@ -88,9 +88,9 @@ class GitlabRights:
             yield _METHODS[wishes.method]
         if project.text("merge_method") in ("ff", "rebase_merge") and not project.truth("automatic_rebase_enabled"):
             yield (
-                f"The project merges only what is on top of {branch}: where that has moved on, a merge request waits "
-                "for a person, who rebases and merges it. `Merge commit` as its merge method, or its automatic rebase, "
-                "spares that."
+                f"The project merges only what is on top of {branch}: what gitslo merges is computed again each time "
+                f"that {branch} has moved on; what people merge, they rebase. `Merge commit` as its merge method, or "
+                "its automatic rebase, spares that."
             )
         if project.truth("merge_trains_enabled"):
             yield "The project has a merge train: our merges go into it, and GitLab merges when their turn has come."

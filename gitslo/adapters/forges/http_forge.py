@@ -169,6 +169,10 @@ class HttpForge(ABC, Generic[P]):
     def _block(self, pull: P) -> str:
         """Why an open one is not merged now; empty where nothing is known against it."""
 
+    @abstractmethod
+    def _outdated(self, pull: P) -> bool:
+        """Whether an open one is blocked because it does not hold all that its base branch holds."""
+
     # ----------------------------------------------------------------- reading
 
     def find(self, head: str) -> tuple[PullRequest, ...]:
@@ -334,7 +338,7 @@ class HttpForge(ABC, Generic[P]):
     def _view(self, pull: P) -> PullRequest:
         view = shown(pull)
         if view.state is PullRequestState.OPEN:
-            return replace(view, blocked=self._block(pull))
+            return replace(view, blocked=self._block(pull), outdated=self._outdated(pull))
         if view.state is PullRequestState.MERGED:
             return view
         closing, us = self._pulls.closing(pull, self._us()), self._us()

@@ -13,6 +13,7 @@ from gitslo.core.state.facts import (
     fresh_asked,
     is_direct,
     judging_now,
+    merges,
     moved_by_others,
     open_change,
     pass_key,
@@ -112,16 +113,25 @@ def _why_gone(o: Observation, change: Change) -> str:
 def propose_again(o: Observation) -> Step | None:
     """When the environment's tree (in direct mode: the branch) has moved, the edits are computed again.
 
-    Also when the branch was rewritten: a merge would bring back what somebody has taken out of the history.
+    Also when the branch was rewritten: a merge would bring back what somebody has taken out of the history; and when
+    the forge merges only what holds all that the branch holds.
     """
     change, wanted = open_change(o), wanted_change(o)
     if change is None or wanted is None:
         return None
     direct = is_direct(o, change.kind)
     moved = o.stranded or (change.base != wanted.base if direct else change.base_tree != wanted.base_tree)
-    if not moved or moved_by_others(o, change):
+    if not (moved or _outdated(o, change, wanted)) or moved_by_others(o, change):
         return None
     return _proposed(o, wanted, change, f"change {change.id} is computed again on {wanted.base[:10]}")
+
+
+def _outdated(o: Observation, change: Change, wanted: Draft) -> bool:
+    """Whether nothing but its age keeps us from merging: once for each move of the branch, and only to merge it."""
+    pull = o.proposal.pull_request
+    if pull is None or not pull.outdated or pull.head_commit != change.commit or change.base == wanted.base:
+        return False
+    return merges(o, change) and not judging_now(o)
 
 
 def propose_new(o: Observation) -> Step | None:
