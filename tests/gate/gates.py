@@ -77,8 +77,8 @@ class Watched:
                 timeout=5.0,
             )
         )
-        ledgers = Ledgers(self.reads, name="mono", key=None)
-        self.gate = Gate("mono", self.reads, ledgers, every=EVERY, clock=self.clock, bounds=bounds or Bounds())
+        self.ledgers = Ledgers(self.reads, name="mono", key=None)
+        self.gate = Gate("mono", self.reads, self.ledgers, every=EVERY, clock=self.clock, bounds=bounds or Bounds())
 
     def poll(self) -> None:
         """One poll, shown to the gate."""

@@ -147,7 +147,7 @@ def test_environments_are_told_with_their_verdicts(watched) -> None:
 
 def test_environments_of_several_repositories_come_in_pages(watched, tmp_path) -> None:
     """`next` leads through all of them, each once; a repository that cannot be read hides no other one."""
-    dark = Gate("dark", watched.reads, watched.gate._ledgers, every=Seconds(30.0), clock=watched.clock)
+    dark = Gate("dark", watched.reads, watched.ledgers, every=Seconds(30.0), clock=watched.clock)
     gates = {"dark": dark, "mono": watched.gate}
     rows, problems, after = [], [], None
     for _ in range(5):
