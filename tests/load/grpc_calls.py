@@ -21,6 +21,7 @@ from gitslo.load.messages import Limit, PreparedMethod
 from gitslo.load.record.recorder import Recorder
 from gitslo.model import (
     Call,
+    Checks,
     Feeder,
     LoadSection,
     LoadStage,
@@ -32,9 +33,32 @@ from gitslo.model import (
     TargetScheme,
 )
 from gitslo.ports import TlsMaterial
-from tests.load.grpc_server import types
+from tests.load.grpc_server import SERVICE, types
 
-__all__ = ["Outcome", "carried_out", "section", "target"]
+__all__ = [
+    "BUY",
+    "CHAT",
+    "CHECKED",
+    "COLLECT",
+    "EMPTY",
+    "FINE",
+    "HEAD",
+    "HEALTH",
+    "WATCH",
+    "Outcome",
+    "carried_out",
+    "section",
+    "target",
+]
+
+BUY, WATCH, COLLECT, CHAT = (f"{SERVICE}/{name}" for name in ("Buy", "Watch", "Collect", "Chat"))
+HEALTH = Call("health", "grpc.health.v1.Health/Check")
+CHECKED = Checks(json=("name == 'x'",))
+"""What makes answers be looked into, that is the slow path."""
+HEAD = [(":status", "200"), ("content-type", "application/grpc")]
+FINE = [("grpc-status", "0")]
+EMPTY = b"\0\0\0\0\0"
+"""A message without a field, as it stands in a stream."""
 
 _PATIENCE = 20.0
 _TICK = 0.002

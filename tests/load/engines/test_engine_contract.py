@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitslo.testing.load_contract import LOAD_CONTRACT
-from tests.load.engines import FOREIGN, FakeWorld, RealWorld, foreign
+from tests.load.foreign_engines import FOREIGN, FakeWorld, RealWorld, foreign
 from tests.load.jobs import engine
 
 WORLDS = {

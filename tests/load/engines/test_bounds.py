@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from gitslo.load.engines.own import ProcessLoadEngine
 from gitslo.model import ByteCount, Ceilings, RatePerSecond, Seconds, TargetScheme
 from tests.load.jobs import engine, faster_than, get, hold, job, ramp, total
 from tests.load.service import service
+from tests.project.source import ROOT
 
 LOW = Ceilings(rate=RatePerSecond(100.0), duration=Seconds(5.0), connections=10)
 
@@ -64,7 +64,7 @@ def test_running_out_of_descriptors_is_ours_and_no_reason_to_fail():
     """A limit of 40 descriptors and 80 wanted connections: what was not sent is counted, named, and blocks a fail."""
     with service(fixed=0.6) as target:
         command = [sys.executable, "-m", "tests.load.starved", str(target.port)]
-        done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, check=True, timeout=20)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=20)
         received = len(target.log)
     said = json.loads(done.stdout)
 

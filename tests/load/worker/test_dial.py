@@ -19,7 +19,7 @@ from gitslo.model import (
     Target,
     TargetScheme,
 )
-from tests.load.test_messages import ASSIGNMENT
+from tests.load.lines import ASSIGNMENT
 
 GET = Endpoint("a", "GET", "/")
 CREATED = frozenset({201})

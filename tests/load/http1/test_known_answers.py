@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gitslo.load.http1.connection import Connection, KnownAnswers
 from gitslo.model import Endpoint
+from tests.load.http1.by_hand import World, world
 from tests.load.service import OK
-from tests.load.test_http1_pieces import World, world
 
 DIFFERENT = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\noops"
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from gitslo.load.engines.foreign import ForeignEngine
 from gitslo.load.engines.fortio import FortioEngine
 from gitslo.load.engines.k6 import K6Engine
-from gitslo.model import Objective, Percentiles, Seconds
+from gitslo.model import Call, Objective, Percentiles, Seconds, TargetScheme
 from gitslo.ports import LoadEngine, LoadJob, LoadResult, LoadSnapshot
 from gitslo.testing.fake_load import FakeLoad, Script
 from gitslo.testing.load_contract import DELAY, RATE, STRICT, TIMEOUT, Behaviour
@@ -18,7 +19,7 @@ from tests.load.service import service
 from tests.processes import children
 from tests.required import required
 
-__all__ = ["FOREIGN", "FakeWorld", "RealWorld", "allowed", "foreign"]
+__all__ = ["FOREIGN", "FakeWorld", "RealWorld", "allowed", "call_job", "changed", "foreign"]
 
 FOREIGN = {"k6": K6Engine, "fortio": FortioEngine}
 _PATHS = {Behaviour.HALF: "/every/2/500"}
@@ -32,6 +33,18 @@ def allowed(host: str) -> bool:
 def foreign(name: str) -> ForeignEngine:
     """An engine with the program of this machine."""
     return FOREIGN[name](CEILINGS, allowed, path=required(name))
+
+
+def changed(**fields):
+    """A job with another section."""
+    asked = job(1, stages=[hold(20, 1)])
+    return replace(asked, section=replace(asked.section, **fields))
+
+
+def call_job(port: int, call: Call) -> LoadJob:
+    """A gRPC job of one call."""
+    asked = job(port, stages=[hold(50, 2)], scheme=TargetScheme.GRPC, connections=4)
+    return replace(asked, section=replace(asked.section, endpoints=(), calls=(call,)))
 
 
 class RealWorld:

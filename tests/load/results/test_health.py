@@ -21,7 +21,8 @@ from gitslo.load.engines.workers import chosen, cores
 from gitslo.model import Ceilings, RatePerSecond
 from tests.load.jobs import CEILINGS, bad, engine, faster_than, hold, job, late, total
 from tests.load.service import service
-from tests.load.test_fencing import ROOT, workers
+from tests.load.supervised import workers
+from tests.project.source import ROOT
 from tests.required import missing
 
 
