@@ -18,6 +18,7 @@ from gitslo.adapters.forges.gitlab_reading import (
     UNDECIDED,
     GitlabPull,
     GitlabPulls,
+    commit_notes,
     pages,
     pull_of,
     read,
@@ -82,6 +83,9 @@ class GitlabForge(HttpForge[GitlabPull]):
         def notes(number: int) -> str:
             return f"{pulls.where(number)}/notes"
 
+        def threads(commit: CommitId) -> str:
+            return f"{self._path}/repository/commits/{commit}/discussions"
+
         super().__init__(
             http,
             settings,
@@ -95,6 +99,17 @@ class GitlabForge(HttpForge[GitlabPull]):
                 method="PUT",
                 author=("author", "username"),
                 most=NOTE,
+                write=written,
+                read=read,
+            ),
+            commit_comments=CommentWords(
+                rows=lambda commit: commit_notes(http, threads(commit)),
+                new=threads,
+                old=lambda commit, row: f"{threads(commit)}/{row.text('thread')}/notes/{row.number('id')}",
+                method="PUT",
+                author=("author", "username"),
+                most=NOTE,
+                gone=(404,),
                 write=written,
                 read=read,
             ),
@@ -112,6 +127,7 @@ class GitlabForge(HttpForge[GitlabPull]):
             expected_head_merge=True,
             statuses=True,
             comments=True,
+            commit_comments=True,
             name=f"{self._http.name} {version} at {self._http.base}, as {self._rights.us()}",
             merges=tuple(each.value for each in self._rights.in_order(project) if each in works),
             cannot=tuple(self._rights.lacks(project)),
@@ -178,6 +194,8 @@ class GitlabForge(HttpForge[GitlabPull]):
         if pull.squash and method is not MergeMethod.SQUASH:
             # A merge can only add to this: `squash: false` in it leaves what the merge request says.
             self._http.write("PUT", where, {"squash": False})
+        # `#1` is an issue there, and a merge request is `!1`
+        message = message.replace(f"(#{pull.number})", f"(!{pull.number})", 1)
         wanted: dict[str, Json] = {
             "sha": expected_head,
             "squash": method is MergeMethod.SQUASH,
