@@ -58,12 +58,13 @@ def test_what_k6_drops_has_failed_and_decides_nothing():
     summary = found.result.summaries[0]
     dropped = summary.fidelity.drops
 
-    # On a busy machine k6 dates some drops a tick off: then one that is not told of stands for one that is told twice.
-    assert {kind for kind, _ in summary.errors} <= {"not sent: dropped by k6", "not sent: k6 did not tell of it"}
-    assert sum(number for _, number in summary.errors) == dropped
-    assert dict(summary.errors)["not sent: dropped by k6"] >= 60
+    # On a busy machine k6 dates some drops a tick off; what then is left over was not told of.
+    by_k6 = dict(summary.errors)["not sent: dropped by k6"]
+    untold = dict(summary.errors).get("not sent: k6 did not tell of it", 0)
+    assert 60 <= by_k6
+    assert (dropped, untold < 20) == (by_k6 + untold, True)
     assert (total(found), bad(found, 1)) == (2 * RATE, dropped)
-    assert 2 * RATE - dropped <= received <= 2 * RATE - dropped + 1, "k6 sends one more as the time ends"
+    assert 2 * RATE - dropped <= received <= 2 * RATE - by_k6 + 1, "k6 sends one more as the time ends"
     assert any("never sent" in reason for reason in found.result.no_pass)
     assert any("never sent" in reason for reason in found.result.no_fail)
     assert abs((summary.latency.max or 0) - 1.0) < 0.001
