@@ -39,6 +39,8 @@ def check(folder: Path, operator: Path | None, repository: str | None, as_json: 
     Reads gitslo.yaml in DIR, every environment's manifests and plan, and prints one problem a line. Exit code 0 without
     errors, 1 with; warnings do not count.
     """
+    if repository is not None and operator is None:
+        raise click.UsageError("--repository is a name of the operator's file: it needs --operator")
     granted = None if operator is None else _granted(operator, repository)
     checked = check_view(DirectoryView(folder), granted)
     errors, warnings = checked.count(Severity.ERROR), checked.count(Severity.WARNING)

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gitslo.demo.story import Demo
     from gitslo.loop.sight import Sight
 
-__all__ = ["demo"]
+__all__ = ["demo", "ending"]
 
 
 class _Environment(TypedDict):
@@ -185,18 +186,34 @@ def _print_story(told: Demo, sight: Sight, document: dict[str, object]) -> None:
         [tuple(row) for row in words([of_sight(sight, "demo", {}, {})])],
     )
     config, gitslo = told.config, _program()
+    named = [(f"run {run['run']} of {run['environment']}", run["verdict"]) for run in runs]
     click.echo(f"""
 Everything lies in {told.folder}: the repository, {config.name}, a report per run in reports/.
 Look around:
   {gitslo} log prod --config {config}
   {gitslo} report prod --config {config}
   {gitslo} pulls list --repository {told.repository}
-prod is held because what runs there drifted. Starting the syncer again starts its process anew, which mends it:
+{ending(named)} Starting the syncer again starts its process anew, which mends it:
   {gitslo} syncer --config {config} &
   {gitslo} resume prod --fresh --config {config}
   {gitslo} once --config {config}
 Remove the folder when you are done.""")
     del document
+
+
+def ending(verdicts: Iterable[tuple[str, str | None]]) -> str:
+    """What the story has come to. On a busy machine that is something else, and a reader is told so.
+
+    Args:
+        verdicts: a run's name and its verdict, in their order; an extended run has several, of which the last counts.
+    """
+    undecided = [name for name, verdict in dict(verdicts).items() if verdict not in ("pass", "fail")]
+    if not undecided:
+        return "prod is held because what runs there drifted."
+    names = ", ".join(undecided)
+    return f"""The story went otherwise than its headings say. Without a verdict, and held for that: {names}.
+The reasons stand above; where it is our own lag, this machine had too much else to do: run the demo again.
+What is slow in prod is its process and nothing in Git."""
 
 
 def _program() -> str:

@@ -68,6 +68,8 @@ def result_files(junit: Path | None, summary: Path | None, *, beside: Mapping[st
     asked = {option: path for option, path in (("--junit", junit), ("--summary", summary)) if path is not None}
     taken = {path.resolve(): option for option, path in beside.items() if path is not None}
     for option, path in asked.items():
+        if path == Path():  # of an empty text
+            raise Refused(Problem(f"{option} is empty; is the variable set that should hold the file's name?"))
         other = taken.setdefault(path.resolve(), option)
         if other != option:
             raise Refused(Problem(f"{option} and {other} name one file", file=str(path), hint="give each its own"))

@@ -15,7 +15,7 @@ from gitslo.errors import Problem, Refused
 from gitslo.model import Plan, Seconds, Share
 
 if TYPE_CHECKING:
-    from gitslo.core.simulation.lanes import Lane, Timeline
+    from gitslo.core.simulation.lanes import Assumed, Lane, Timeline
     from gitslo.core.simulation.outcomes import Outcome
     from gitslo.core.simulation.truth import Truth
 
@@ -93,8 +93,8 @@ def simulate(
     from gitslo.cli.test import read_plan
     from gitslo.core.guarantee import GUARANTEE
     from gitslo.core.lint import lint_plan
-    from gitslo.core.simulation.lanes import Assumed, timeline
-    from gitslo.core.units import parse_duration, parse_rate, parse_share
+    from gitslo.core.simulation.lanes import timeline
+    from gitslo.core.units import parse_duration, parse_share
 
     burst = _option("--bursts", parse_duration, bursts)
     bad = _option("--within", parse_share, within) or Share(1.0)
@@ -102,16 +102,10 @@ def simulate(
         raise Refused(Problem("--bursts: a burst takes some time"))
     if within != "100%" and burst is None:
         raise Refused(Problem("--within says how many requests of a burst are bad: it needs --bursts"))
+    if picture is not None and not picture.parent.is_dir():
+        raise Refused(Problem("its folder does not exist", file=str(picture)))
     plan = read_plan(file)
-    interval = _option("--every", parse_duration, every)
-    rates = {
-        name: _option("--events", parse_rate, value) for name, _, value in (text.partition("=") for text in events)
-    }
-    unknown = [name for name in rates if name not in {section.name for section in plan.metrics}]
-    if unknown:
-        known = ", ".join(section.name for section in plan.metrics) or "none"
-        raise Refused(Problem(f"--events: the plan has no metric `{unknown[0]}`", hint=f"its metrics: {known}"))
-    assumed = Assumed(interval, {name: float(rate) for name, rate in rates.items() if rate is not None})
+    assumed = _assumed(plan, file, every, events)
     line = timeline(plan, extensions=extensions, assumed=assumed)
     if not line.lanes:
         reasons = "; ".join(f"{text}: {why}" for text, why in line.left_out)
@@ -131,6 +125,26 @@ def simulate(
 
 
 # --------------------------------------------------------------------------- what is assumed
+
+
+def _assumed(plan: Plan, file: Path, every: str | None, events: tuple[str, ...]) -> Assumed:
+    """What is not known of the plan's metrics before they are measured."""
+    from gitslo.core.simulation.lanes import Assumed
+    from gitslo.core.units import parse_duration, parse_rate
+
+    interval = _option("--every", parse_duration, every)
+    if interval is not None and interval <= 0.0:
+        raise Refused(Problem("--every: a source is not scraped all the time", hint="e.g. `15s`"))
+    if interval is not None and not plan.metrics:
+        raise Refused(Problem("--every is about the sources of metrics, and the plan has none", file=str(file)))
+    rates = {
+        name: _option("--events", parse_rate, value) for name, _, value in (text.partition("=") for text in events)
+    }
+    unknown = [name for name in rates if name not in {section.name for section in plan.metrics}]
+    if unknown:
+        known = ", ".join(section.name for section in plan.metrics) or "none"
+        raise Refused(Problem(f"--events: the plan has no metric `{unknown[0]}`", hint=f"its metrics: {known}"))
+    return Assumed(interval, {name: float(rate) for name, rate in rates.items() if rate is not None})
 
 
 def _option(name: str, parse: Callable[[str], T], text: str | None) -> T | None:

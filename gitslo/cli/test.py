@@ -158,7 +158,7 @@ def test(
     given = certificates_of(certificates, "--certificate")
     access = target_access(given, identities_of(identities, given, hosts, "--identity"), allowed)
     kept = _Kept(evidence_path, plan.digest) if evidence_path is not None else None
-    outside = _Outside(access, _engines(engines), sources_in(sources_path), facts_of(facts, "--set"))
+    outside = _Outside(access, _engines(engines, plan), sources_in(sources_path), facts_of(facts, "--set"))
     result = _run(plan, allowed, outside, str(file), kept.file if kept is not None else None)
     files.write(junit=lambda: render(result, Format.JUNIT), summary=lambda: render(result, Format.MARKDOWN))
     if kept is not None and result.verdict is not Verdict.ERROR:
@@ -178,7 +178,8 @@ def read_plan(file: Path) -> Plan:
 
     real = file.resolve()
     if not real.is_file():
-        raise Refused(Problem("there is no such file", file=str(file)))
+        message = "is a folder, and no plan" if real.is_dir() else "there is no such file"
+        raise Refused(Problem(message, file=str(file)))
     view = DirectoryView(real.parent)
     return parse_plan(view.read(real.name), file=str(file), read_file=view.read)
 
@@ -252,9 +253,18 @@ def _target(planned: Target, url: str) -> Target:
 # --------------------------------------------------------------------------- the run
 
 
-def _engines(given: tuple[str, ...]) -> Mapping[str, Path | None]:
-    pairs = [text.partition("=") for text in given]
-    return {name: Path(path).absolute() if path else None for name, _, path in pairs}
+def _engines(given: tuple[str, ...], plan: Plan) -> Mapping[str, Path | None]:
+    asked = dict.fromkeys(section.engine for section in plan.load if section.engine)
+    found: dict[str, Path | None] = {}
+    for text in given:
+        name, _, path = text.partition("=")
+        if name not in asked:
+            hint = f"its engines: {', '.join(asked) or 'none but our own'}"
+            raise Refused(Problem(f"--engine {text}: the plan asks for no engine `{name}`", hint=hint))
+        if path and not Path(path).is_file():
+            raise Refused(Problem(f"--engine {name}: there is no such program", file=path))
+        found[name] = Path(path).absolute() if path else None
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def see_that_it_can_be_written(path: Path) -> None:
     Raises:
         Refused: its folder does not exist, or is not writable.
     """
-    if not os.access(path.parent, os.W_OK):
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
         raise Refused(Problem("its folder does not exist, or is not writable", file=str(path)))
 
 

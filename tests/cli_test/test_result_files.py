@@ -99,6 +99,8 @@ def test_an_earlier_verdict_is_never_left(tmp_path) -> None:
         (("--junit", "{0}/slo.yaml"), "--junit and FILE name one file"),
         (("--evidence", "{0}/e.json", "--summary", "{0}/./e.json"), "--summary and --evidence name one file"),
         (("--junit", "{0}/none/x.xml"), "its folder does not exist, or is not writable"),
+        (("--junit", "{0}/slo.yaml/x.xml"), "its folder does not exist, or is not writable"),
+        (("--junit", ""), "--junit is empty; is the variable set that should hold the file's name?"),
         (("--junit", "/dev/stdout"), "is a link, or no regular file"),
         (("--summary", "/dev/null"), "is a link, or no regular file"),
     ],

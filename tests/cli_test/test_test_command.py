@@ -122,12 +122,12 @@ def test_evidence_is_continued(tmp_path) -> None:
 def test_a_service_that_is_not_ready_fails(tmp_path) -> None:
     """Exit code 1 with the finding `readiness` and the last reason; no load is sent."""
     file = plan(tmp_path)
-    file.write_text(file.read_text().replace("/readyz", "/missing").replace("within: 10s", "within: 300ms"))
+    file.write_text(file.read_text().replace("/readyz", "/missing").replace("within: 10s", "within: 2s"))
     with serving("v2") as port:
         done = gitslo(file, "--target", f"hello=http://127.0.0.1:{port}")
 
     assert done.returncode == 1, done.stderr
-    assert "`hello` (/missing) was not ready within 300 ms: status 404, expected 200" in done.stdout
+    assert "`hello` (/missing) was not ready within 2 s: status 404, expected 200" in done.stdout
 
 
 def test_an_interrupt_leaves_no_evidence(tmp_path) -> None:
@@ -180,6 +180,30 @@ def test_a_missing_file_is_named(tmp_path) -> None:
     done = refused(tmp_path / "none.yaml")
 
     assert (done.exit_code, "none.yaml: there is no such file" in done.output) == (2, True)
+
+
+def test_a_folder_is_no_plan(tmp_path) -> None:
+    """It is there, and is said to be what it is."""
+    done = refused(tmp_path)
+
+    assert (done.exit_code, "is a folder, and no plan" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        ("fortio", "--engine fortio: the plan asks for no engine `fortio` (its engines: k6)"),
+        ("=x", "the plan asks for no engine ``"),
+        ("k6=/nowhere/k6", "/nowhere/k6: --engine k6: there is no such program"),
+    ],
+)
+def test_an_engine_that_cannot_be_is_told_before_the_run(tmp_path, engine, message) -> None:
+    """Neither one that nothing would use, nor a program that is not there, once readiness holds."""
+    file = plan(tmp_path)
+    file.write_text(file.read_text().replace("    target: hello\n", "    target: hello\n    engine: k6\n"))
+    done = refused(file, "--target", "hello=http://127.0.0.1:1", "--engine", engine)
+
+    assert (done.exit_code, message in done.output) == (2, True), done.output
 
 
 def test_a_broken_plan_says_where(tmp_path) -> None:

@@ -82,6 +82,13 @@ def test_a_folder_without_a_pipeline(tmp_path: Path) -> None:
     ] == lines(tmp_path)
 
 
+def test_a_repositorys_name_needs_the_operators_file(folder: Path) -> None:
+    """A name that nothing is looked up by is a mistake, not a wish."""
+    result = run(folder, "--repository", "shop")
+
+    assert (2, True) == (result.exit_code, "it needs --operator" in result.stderr)
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """A usage error."""
     assert 2 == run(tmp_path / "nowhere").exit_code

@@ -119,8 +119,11 @@ def test_the_picture_is_an_svg(tmp_path) -> None:
         (("--within", "20%"), "it needs --bursts"),
         (("--true", "errors=30%", "--bursts", "1s", "--within", "20%"), "never make"),
         (("--events", "bad=1/s"), "the plan has no metric `bad`"),
+        (("--every", "0s"), "--every: a source is not scraped all the time (e.g. `15s`)"),
+        (("--every", "15s"), "--every is about the sources of metrics, and the plan has none"),
         (("--runs", "1"), "--runs"),
-        (("--svg", "/nowhere/at/all.svg"), "cannot be written"),
+        (("--svg", "/nowhere/at/all.svg"), "its folder does not exist"),
+        (("--svg", "/proc/all.svg"), "cannot be written"),
     ],
 )
 def test_mistakes_are_named(tmp_path, arguments, message) -> None:
@@ -129,6 +132,11 @@ def test_mistakes_are_named(tmp_path, arguments, message) -> None:
 
     assert (2, True) == (done.exit_code, message in done.output)
     assert "Traceback" not in done.output
+
+
+def test_a_picture_that_has_no_place_is_refused_before_the_simulation(tmp_path) -> None:
+    """Minutes of work are not thrown away for a mistyped folder."""
+    assert "rate 1 of" not in run(tmp_path, "--svg", str(tmp_path / "none" / "all.svg")).output
 
 
 @pytest.mark.parametrize(("arguments", "message"), [((), "--every 15s"), (("--every", "15s"), "--events bad=200/s")])
