@@ -100,6 +100,7 @@ class Project:
         self.forgets_closers = False
         self.merges: dict[int, Merge] = {}
         self.statuses: list[dict[str, Any]] = []
+        self.threads: dict[str, list[dict[str, Any]]] = {}
         self.pushes: list[dict[str, Any]] = []
         self.issues: dict[int, dict[str, Any]] = {}
         self._branches: dict[str, str] = {}
@@ -342,6 +343,25 @@ class Project:
     def _note(self, merge: Merge, user: User, body: str, *, system: bool) -> dict[str, Any]:
         made = {"id": self.next(), "user": user, "body": body, "system": system, "at": moment()}
         merge.notes.append(made)
+        return made
+
+    def threads_of(self, sha: str) -> list[dict[str, Any]]:
+        """The notes on a commit; each is a thread of its own, called by the digits of its number."""
+        if not self._has(sha):
+            raise Problem(404, "404 Commit Not Found")
+        return self.threads.setdefault(sha, [])
+
+    def note_on_commit(self, user: User, sha: str, body: str) -> dict[str, Any]:
+        """Whoever sees the project may; quick actions are carried out here, too, and taken out of the text."""
+        made = {
+            "id": self.next(),
+            "user": user,
+            "body": _ACTIONS.sub("", body),
+            "system": False,
+            "at": moment(),
+            "sha": sha,
+        }
+        self.threads_of(sha).append(made)
         return made
 
     def set_status(self, user: User, sha: str, wanted: Mapping[str, Any]) -> dict[str, Any]:

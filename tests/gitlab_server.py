@@ -237,6 +237,18 @@ class _View:
                 return self._protected(name)
             case ("GET", "repository", "commits", sha, "statuses"):
                 return [self._status(row) for row in project.statuses_of(sha, past=query.get("all") == "true")]
+            case ("GET", "repository", "commits", sha, "discussions"):
+                return [self._thread(each) for each in project.threads_of(sha)]
+            case ("POST", "repository", "commits", sha, "discussions"):
+                return self._thread(project.note_on_commit(self._user, sha, wanted["body"]))
+            case ("PUT", "repository", "commits", sha, "discussions", thread, "notes", note):
+                found = next((each for each in project.threads_of(sha) if each["id"] == int(note)), None)
+                if found is None or self._thread(found)["id"] != thread:
+                    raise Problem(404, "404 Note Not Found")
+                if found["user"] != self._user:
+                    raise Problem(403, "403 Forbidden")
+                found["body"] = wanted["body"]
+                return self._commit_note(found)
             case ("POST", "statuses", sha):
                 return self._status(project.set_status(self._user, sha, wanted))
         raise Problem(404, "404 Not found")
@@ -404,6 +416,24 @@ class _View:
             "noteable_id": 1000 * self._project.id + merge.iid,
             "noteable_type": "MergeRequest",
             "noteable_iid": merge.iid,
+            "resolvable": False,
+            "confidential": False,
+        }
+
+    def _thread(self, note: Mapping[str, Any]) -> dict[str, Any]:
+        return {"id": f"{note['id']:040x}", "individual_note": False, "notes": [self._commit_note(note)]}
+
+    def _commit_note(self, note: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "id": note["id"],
+            "type": "DiscussionNote",
+            "body": note["body"],
+            "author": self._server.basic(note["user"]),
+            "created_at": note["at"],
+            "updated_at": note["at"],
+            "system": note["system"],
+            "noteable_type": "Commit",
+            "commit_id": note["sha"],
             "resolvable": False,
             "confidential": False,
         }

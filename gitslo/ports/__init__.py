@@ -10,6 +10,7 @@ from gitslo.ports.clock import Clock
 from gitslo.ports.forge import (
     STATUS_LENGTH,
     Capabilities,
+    CommitComments,
     Forge,
     Issue,
     Issues,
@@ -46,6 +47,7 @@ __all__ = [
     "Authorization",
     "Capabilities",
     "Clock",
+    "CommitComments",
     "CommitInfo",
     "ConfiguredServer",
     "Edit",

@@ -13,6 +13,7 @@ from gitslo.model import (
 __all__ = [
     "STATUS_LENGTH",
     "Capabilities",
+    "CommitComments",
     "Forge",
     "Issue",
     "Issues",
@@ -92,6 +93,7 @@ class Capabilities:
 
     Attributes:
         expected_head_merge: a merge names the head that it means, and another one is not merged.
+        comments, commit_comments: on pull requests, and on commits that have none.
         name: what it is, and as whom it knows us.
         merges: how we may merge, e.g. `squash`; the one that we use is first.
         cannot: what does not work there and what to do about it; sentences.
@@ -100,6 +102,7 @@ class Capabilities:
     expected_head_merge: bool
     statuses: bool
     comments: bool
+    commit_comments: bool = False
     name: str = ""
     merges: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
@@ -134,8 +137,25 @@ class Issues(Protocol):
         """Open it, bring it up to date, or close it."""
 
 
+class CommitComments(Protocol):
+    """Where people are told of a commit that no pull request has brought."""
+
+    def has(self, commit: CommitId, marker: str) -> bool:
+        """Whether there is a comment with this marker; may rest on a look that is some seconds old."""
+
+    def once(self, commit: CommitId, marker: str, body: str) -> None:
+        """Comment, unless a comment with this marker exists; then bring that one up to date.
+
+        A commit that the forge does not have gets none.
+        """
+
+
 class Forge(Protocol):
     """Pull requests, statuses and comments of one repository."""
+
+    @property
+    def commit_comments(self) -> CommitComments | None:
+        """None where this forge keeps no comments on commits."""
 
     @property
     def issues(self) -> Issues | None:

@@ -25,7 +25,7 @@ class Effect:
 
     Attributes:
         kind: `opened`, `updated`, `commented`, `status`, `issue`, `merged` or `closed`.
-        number: the pull request's, or None for a status or an issue.
+        number: the pull request's, or None for a status, an issue or a comment on a commit.
         detail: the title, the marker, the context, the key, the merge, or who closed it.
     """
 
@@ -57,6 +57,7 @@ class FakeServer:
     strict: bool = False
     pulls: dict[int, PullRequest] = field(default_factory=dict)
     comments: dict[int, dict[str, str]] = field(default_factory=dict)
+    commit_comments: dict[CommitId, dict[str, str]] = field(default_factory=dict)
     statuses: dict[tuple[CommitId, str], Status] = field(default_factory=dict)
     issues: dict[tuple[str, str], Issue] = field(default_factory=dict)
     commits: dict[CommitId, _Commit] = field(default_factory=dict)
@@ -145,13 +146,31 @@ class FakeForge:
                 self.server.issues[self._account, issue.key] = issue
 
     @property
+    def commit_comments(self) -> FakeForge:
+        """This forge keeps comments on commits."""
+        return self
+
+    def has(self, commit: CommitId, marker: str) -> bool:
+        """Whether there is a comment with this marker on a commit."""
+        with self.server.lock:
+            return marker in self.server.commit_comments.get(commit, {})
+
+    def once(self, commit: CommitId, marker: str, body: str) -> None:
+        """Comment on a commit, or bring the comment with this marker up to date."""
+        with self.server.lock:
+            comments = self.server.commit_comments.setdefault(commit, {})
+            if comments.get(marker) != body:
+                self._effect("commented", None, marker)
+                comments[marker] = body
+
+    @property
     def journal(self) -> tuple[Effect, ...]:
         """Every write of every client, oldest first."""
         return tuple(self.server.journal)
 
     def capabilities(self) -> Capabilities:
         """Everything."""
-        return Capabilities(expected_head_merge=True, statuses=True, comments=True)
+        return Capabilities(expected_head_merge=True, statuses=True, comments=True, commit_comments=True)
 
     def find(self, head: str) -> tuple[PullRequest, ...]:
         """Every pull request with this head branch, newest first."""

@@ -48,6 +48,9 @@ class ForgeWorld(Protocol):
     def comments(self, number: int) -> tuple[tuple[str, str], ...]:
         """(marker, body) of every comment that has a marker, oldest first."""
 
+    def commit_comments(self, commit: CommitId) -> tuple[tuple[str, str], ...]:
+        """(marker, body) of every comment on a commit that has a marker, oldest first; where the forge keeps them."""
+
     def statuses(self, commit: CommitId) -> tuple[Status, ...]:
         """The standing statuses of a commit, by context."""
 
@@ -242,6 +245,39 @@ def one_comment_per_marker(world: ForgeWorld) -> None:
     _expect(world.comments(opened.number), (("verdict-1", "pass"), ("verdict-2", "pass again")))
 
 
+def what_is_said_of_comments_on_commits_holds(world: ForgeWorld) -> None:
+    """A forge that keeps them says so, and one that does not says that."""
+    forge = world.forge()
+
+    _expect(forge.capabilities().commit_comments, forge.commit_comments is not None)
+
+
+def one_comment_per_marker_on_a_commit(world: ForgeWorld) -> None:
+    """As on a pull request, where the forge keeps them: nothing, an edit, another one; and known without a write."""
+    commit, other = world.push(world.base, "image", "v2"), world.push(world.base, "image", "v3")
+    forge, again = world.forge().commit_comments, world.forge().commit_comments
+    if forge is None or again is None:
+        return
+    _expect(forge.has(commit, "result-1"), False)
+    forge.once(commit, "result-1", "inconclusive")
+    before = world.effects()
+    forge.once(commit, "result-1", "inconclusive")
+    found = [each.has(*asked) for each in (forge, again) for asked in ((commit, "result-1"), (other, "result-1"))]
+    _expect((world.effects(), found), (before, [True, False, True, False]))
+    again.once(commit, "result-1", "pass\n\n/close")
+    forge.once(commit, "change-1", "promoted")
+
+    _expect(world.commit_comments(commit), (("result-1", "pass\n\n/close"), ("change-1", "promoted")))
+    _expect(world.commit_comments(other), ())
+
+
+def a_commit_that_is_not_there_gets_no_comment(world: ForgeWorld) -> None:
+    """Nobody could read it; nothing waits for that."""
+    comments = world.forge().commit_comments
+    if comments is not None:
+        comments.once(CommitId("1" * 40), "result-1", "pass")
+
+
 def a_pull_request_that_is_not_there_is_refused(world: ForgeWorld) -> None:
     """No effect on a number that nobody opened."""
     forge = world.forge()
@@ -422,6 +458,9 @@ FORGE_CONTRACT: tuple[Callable[[ForgeWorld], None], ...] = (
     closing_twice_is_closing_once,
     a_closed_one_is_not_merged,
     one_comment_per_marker,
+    what_is_said_of_comments_on_commits_holds,
+    one_comment_per_marker_on_a_commit,
+    a_commit_that_is_not_there_gets_no_comment,
     a_pull_request_that_is_not_there_is_refused,
     the_newest_status_of_a_context_counts,
     a_status_that_stands_is_known_without_a_write,

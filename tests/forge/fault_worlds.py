@@ -60,6 +60,9 @@ class GiteaFaults(GiteaWorld):
     def comments_with(self, number: int, text: str) -> int:
         return sum(text in row["body"] for row in self.api(OWNER, "GET", f"/issues/{number}/comments").data)
 
+    def commit_comments_with(self, commit: CommitId, text: str) -> int:
+        raise AssertionError(f"nobody comments on {commit}")
+
     def statuses_of(self, commit: CommitId, context: str) -> int:
         rows = self.api(OWNER, "GET", f"/statuses/{commit}?limit=50&sort=recentupdate").data
         return sum(row["context"] == context for row in rows)
@@ -111,6 +114,9 @@ class GithubFaults(GithubWorld):
 
     def comments_with(self, number: int, text: str) -> int:
         return sum(text in each.body for each in self.thread(number).comments)
+
+    def commit_comments_with(self, commit: CommitId, text: str) -> int:
+        return sum(text in each.body for each in self.made.commit_comments.get(commit, ()))
 
     def statuses_of(self, commit: CommitId, context: str) -> int:
         return sum(row.context == context for row in self.made.statuses.get(commit, ()))
@@ -166,6 +172,9 @@ class GitlabFaults(GitlabWorld):
 
     def comments_with(self, number: int, text: str) -> int:
         return sum(text in each["body"] for each in self.project.merges[number].notes if not each["system"])
+
+    def commit_comments_with(self, commit: CommitId, text: str) -> int:
+        return sum(text in each["body"] for each in self.project.threads.get(commit, ()))
 
     def statuses_of(self, commit: CommitId, context: str) -> int:
         return sum(row["name"] == context for row in self.project.statuses_of(commit, past=True))

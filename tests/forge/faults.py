@@ -59,6 +59,9 @@ class FaultWorld(Protocol):
     def comments_with(self, number: int, text: str) -> int:
         """How many comments contain a text."""
 
+    def commit_comments_with(self, commit: CommitId, text: str) -> int:
+        """How many comments on a commit contain a text."""
+
     def statuses_of(self, commit: CommitId, context: str) -> int:
         """How many statuses of a context were set, replaced ones as well."""
 

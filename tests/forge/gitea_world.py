@@ -119,6 +119,9 @@ class GiteaWorld:
                 found.append((match[2], match[1]))
         return tuple(found)
 
+    def commit_comments(self, commit: CommitId) -> tuple[tuple[str, str], ...]:
+        raise AssertionError(f"nobody comments on {commit}")
+
     def statuses(self, commit: CommitId) -> tuple[Status, ...]:
         rows = self.api(OWNER, "GET", f"/commits/{commit}/status").data["statuses"] or []
         found = [

@@ -122,6 +122,10 @@ class GithubWorld:
         found = [unmarked(each.body, "comment") for each in self.thread(number).comments]
         return tuple((marker, body) for body, marker in found if marker not in ("", "closed"))
 
+    def commit_comments(self, commit: CommitId) -> tuple[tuple[str, str], ...]:
+        found = [unmarked(row["body"], "comment") for row in self.api(OWNER, "GET", f"/commits/{commit}/comments").data]
+        return tuple((marker, body) for body, marker in found if marker)
+
     def statuses(self, commit: CommitId) -> tuple[Status, ...]:
         rows = self.api(OWNER, "GET", f"/commits/{commit}/status").data["statuses"]
         found = [

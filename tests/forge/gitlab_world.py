@@ -82,6 +82,11 @@ class GitlabWorld:
         found = [read(row["body"], "comment") for row in self.api(OWNER, "GET", f"/merge_requests/{number}/notes").data]
         return tuple((marker, body) for body, marker in reversed(found) if marker not in ("", "closed"))
 
+    def commit_comments(self, commit: CommitId) -> tuple[tuple[str, str], ...]:
+        threads = self.api(OWNER, "GET", f"/repository/commits/{commit}/discussions").data
+        found = [read(note["body"], "comment") for thread in threads for note in thread["notes"]]
+        return tuple((marker, body) for body, marker in found if marker)
+
     def statuses(self, commit: CommitId) -> tuple[Status, ...]:
         rows = self.api(OWNER, "GET", f"/repository/commits/{commit}/statuses").data
         found = [

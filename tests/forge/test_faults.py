@@ -86,6 +86,33 @@ def test_an_edited_comment_is_there_once(wire: Wire) -> None:
     _spread(wire, make)
 
 
+def test_a_comment_on_a_commit_is_there_once(wire: Wire) -> None:
+    """A new one, and another text for one that is there; by the forges that keep them."""
+    commit, comments = wire.forge().find(HEAD)[0].head_commit, wire.forge().commit_comments
+    if comments is None:
+        return
+    comments.once(commit, "edited", "at first")
+
+    def said(forge: Forge, marker: str, body: str) -> None:
+        assert forge.commit_comments is not None
+        forge.commit_comments.once(commit, marker, body)
+
+    def new(name: str) -> tuple[Callable[[Forge], object], Callable[[], int]]:
+        return (
+            lambda forge: said(forge, name, "a verdict"),
+            lambda: wire.world.commit_comments_with(commit, f"comment={name} "),
+        )
+
+    def edited(name: str) -> tuple[Callable[[Forge], object], Callable[[], int]]:
+        return (
+            lambda forge: said(forge, "edited", f"now {name}."),
+            lambda: wire.world.commit_comments_with(commit, f"now {name}."),
+        )
+
+    _spread(wire, new)
+    _spread(wire, edited)
+
+
 def test_a_status_is_there_once(wire: Wire) -> None:
     """A status, of which forges keep every one they get."""
     commit = wire.forge().find(HEAD)[0].head_commit

@@ -116,6 +116,9 @@ class GitWorld:
         found = self.forge().pull(number).comments
         return tuple((each.marker, each.body) for each in found if each.marker not in {"", "closed"})
 
+    def commit_comments(self, commit: CommitId) -> tuple[tuple[str, str], ...]:
+        raise AssertionError(f"nobody comments on {commit}")
+
     def statuses(self, commit: CommitId) -> tuple[Status, ...]:
         return self.forge().statuses(commit)
 
@@ -157,6 +160,9 @@ class FakeWorld:
 
     def comments(self, number: int) -> tuple[tuple[str, str], ...]:
         return tuple(self.server.comments.get(number, {}).items())
+
+    def commit_comments(self, commit: CommitId) -> tuple[tuple[str, str], ...]:
+        return tuple(self.server.commit_comments.get(commit, {}).items())
 
     def statuses(self, commit: CommitId) -> tuple[Status, ...]:
         found = [status for (of, _), status in self.server.statuses.items() if of == commit]

@@ -50,6 +50,8 @@ KNOWN = frozenset(
         ("post", f"{_REPO}/pulls", 404),
         ("get", f"{_REPO}/pulls", 404),
         ("patch", f"{_REPO}/issues/comments/{{comment_id}}", 404),
+        # of a commit that is not there; whether it is this or 422 is nowhere said, so that ours takes both
+        ("get", f"{_REPO}/commits/{{commit_sha}}/comments", 404),
     }
 )
 PREFIX = "/api/v3"
@@ -363,6 +365,9 @@ _ROUTES: dict[str, tuple[int, Callable[[Service, Asked], Any]]] = {
     f"get {_REPO}/issues/{{issue_number}}/comments": (200, Service.get_comments),
     f"post {_REPO}/issues/{{issue_number}}/comments": (201, Service.post_comment),
     f"patch {_REPO}/issues/comments/{{comment_id}}": (200, Service.patch_comment),
+    f"get {_REPO}/commits/{{commit_sha}}/comments": (200, Service.get_commit_comments),
+    f"post {_REPO}/commits/{{commit_sha}}/comments": (201, Service.post_commit_comment),
+    f"patch {_REPO}/comments/{{comment_id}}": (200, Service.patch_commit_comment),
     f"post {_REPO}/issues/{{issue_number}}/labels": (200, Service.post_labels),
     f"post {_REPO}/issues/{{issue_number}}/assignees": (201, Service.post_assignees),
     f"get {_REPO}/issues/{{issue_number}}/events": (200, Service.get_events),

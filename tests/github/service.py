@@ -358,11 +358,31 @@ class Service:
         for thread in repository.threads.values():
             for comment in thread.comments:
                 if comment.id == number:
-                    if comment.author != asked.who and asked.who.login not in repository.writers:
-                        raise Refusal(403, "Must have admin rights to Repository.")
-                    _sized("IssueComment", asked.body)
-                    comment.body, comment.updated = asked.body["body"], self.now()
+                    self._edited(repository, comment, asked, "IssueComment")
                     return self._shapes().comment(repository, thread, comment)
+        raise Refusal(404, "Not Found")
+
+    def get_commit_comments(self, asked: Asked) -> Json:
+        repository = self._repository(asked)
+        sha = self._known(repository, asked.path["commit_sha"], 404)
+        page = self._paged(asked, repository.commit_comments.get(sha, []))
+        return Page([self._shapes().commit_comment(repository, sha, each) for each in page.rows], page.more)
+
+    def post_commit_comment(self, asked: Asked) -> Json:
+        repository = self._repository(asked)
+        sha = self._known(repository, asked.path["commit_sha"], 422)
+        _sized("CommitComment", asked.body)
+        made = Comment(next(numbers), asked.who, asked.body["body"], self.now(), self.now())
+        repository.commit_comments.setdefault(sha, []).append(made)
+        return self._shapes().commit_comment(repository, sha, made)
+
+    def patch_commit_comment(self, asked: Asked) -> Json:
+        repository, number = self._repository(asked), int(asked.path["comment_id"])
+        for sha, comments in repository.commit_comments.items():
+            for comment in comments:
+                if comment.id == number:
+                    self._edited(repository, comment, asked, "CommitComment")
+                    return self._shapes().commit_comment(repository, sha, comment)
         raise Refusal(404, "Not Found")
 
     def post_labels(self, asked: Asked) -> Json:
@@ -390,6 +410,12 @@ class Service:
         return Page([self._shapes().event(repository, each) for each in page.rows], page.more)
 
     # ------------------------------------------------------------- inside
+
+    def _edited(self, repository: Repository, comment: Comment, asked: Asked, resource: str) -> None:
+        if comment.author != asked.who and asked.who.login not in repository.writers:
+            raise Refusal(403, "Must have admin rights to Repository.")
+        _sized(resource, asked.body)
+        comment.body, comment.updated = asked.body["body"], self.now()
 
     def _repository(self, asked: Asked, *, write: bool = False) -> Repository:
         name = f"{asked.path['owner']}/{asked.path['repo']}"

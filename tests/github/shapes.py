@@ -347,6 +347,24 @@ class Shapes:
             "author_association": "COLLABORATOR",
         }
 
+    def commit_comment(self, repository: Repository, sha: str, comment: Comment) -> Json:
+        web = f"{self._web}/{repository.full_name}/commit/{sha}"
+        return {
+            "id": comment.id,
+            "node_id": node("CC", comment.id),
+            "url": f"{self._api}/repos/{repository.full_name}/comments/{comment.id}",
+            "html_url": f"{web}#commitcomment-{comment.id}",
+            "user": self.user(comment.author),
+            "position": None,
+            "line": None,
+            "path": None,
+            "commit_id": sha,
+            "body": comment.body,
+            "created_at": comment.created,
+            "updated_at": comment.updated,
+            "author_association": "COLLABORATOR",
+        }
+
     def event(self, repository: Repository, event: Event) -> Json:
         url = f"{self._api}/repos/{repository.full_name}"
         more = {"rename": {"from": "", "to": event.title}} if event.title else {}

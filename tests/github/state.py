@@ -133,6 +133,7 @@ class Repository:
     rules: Rules = field(default_factory=Rules)
     threads: dict[int, Thread] = field(default_factory=dict)
     statuses: dict[str, list[StatusRow]] = field(default_factory=dict)
+    commit_comments: dict[str, list[Comment]] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:

@@ -33,6 +33,7 @@ class CommentWords(Generic[K]):
         old: the path of one that stands there.
         method: of an edit.
         author: where the author's name stands in a row.
+        gone: statuses that a new one is answered with where the thing itself is not there, which then gets none.
         most: characters that the forge takes, the mark's among them; None: as many as there are.
         write, read: a text with its mark as the forge is to have it, and back.
     """
@@ -42,6 +43,7 @@ class CommentWords(Generic[K]):
     old: Callable[[K, Record], str]
     method: str = "PATCH"
     author: tuple[str, str] = ("user", "login")
+    gone: tuple[int, ...] = ()
     most: int | None = None
     write: Callable[[str, str, str], str] = marked
     read: Callable[[str, str], tuple[str, str]] = unmarked
@@ -78,7 +80,7 @@ class ForgeComments(Generic[K]):
             content = words.write(kept, "comment", marker)
             self._looks.forget(place)
             if standing is None:
-                self._http.write("POST", words.new(place), {"body": content})
+                self._http.write("POST", words.new(place), {"body": content}, expect=words.gone)
             elif standing.text("body").replace("\r\n", "\n") != content:
                 self._http.write(words.method, words.old(place, standing), {"body": content})
 

@@ -94,6 +94,13 @@ class GithubForge(HttpForge[GithubPull]):
                 old=lambda number, row: f"{issues}/comments/{row.number('id')}",  # noqa: ARG005 - they have ids of one row
                 most=BODY_LENGTH,
             ),
+            commit_comments=CommentWords(
+                rows=lambda commit: self._rows(f"{self._path}/commits/{commit}/comments"),
+                new=lambda commit: f"{self._path}/commits/{commit}/comments",
+                old=lambda commit, row: f"{self._path}/comments/{row.number('id')}",  # noqa: ARG005 - as above
+                most=BODY_LENGTH,
+                gone=(404, 422),
+            ),
         )
 
     def capabilities(self) -> Capabilities:
@@ -105,6 +112,7 @@ class GithubForge(HttpForge[GithubPull]):
             expected_head_merge=True,
             statuses=True,
             comments=True,
+            commit_comments=True,
             name=f"{self._http.name} at {self._settings.url}, as {us}",
             merges=tuple(each.value for each in allowed),
             cannot=tuple(self._lacks(repository, rules, allowed)),
@@ -252,7 +260,7 @@ class GithubForge(HttpForge[GithubPull]):
     def _rows(self, path: str) -> Iterator[Record]:
         """All comments of a thing; none where it is not there."""
         for page in range(1, PAGES + 1):
-            rows = items(self._http.get(path, {"per_page": COMMENTS, "page": page}, expect=(404, 410)).data or [])
+            rows = items(self._http.get(path, {"per_page": COMMENTS, "page": page}, expect=(404, 410, 422)).data or [])
             yield from rows
             if len(rows) < COMMENTS:
                 break

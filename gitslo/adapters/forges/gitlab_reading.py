@@ -24,7 +24,7 @@ from gitslo.adapters.forges.pulls import ForgePulls
 from gitslo.adapters.forges.shown import ReadPull
 from gitslo.model import CommitId
 
-__all__ = ["MERGEABLE", "PAGE", "UNDECIDED", "GitlabPull", "GitlabPulls", "pages", "read", "written"]
+__all__ = ["MERGEABLE", "PAGE", "UNDECIDED", "GitlabPull", "GitlabPulls", "commit_notes", "pages", "read", "written"]
 
 PAGE: Final = 100
 """Entries of one page: the most that GitLab gives."""
@@ -140,6 +140,24 @@ def pages(
         yield from items(reply.data)
         if not reply.more:
             return
+
+
+def commit_notes(http: ForgeHttp, path: str) -> Iterator[Record]:
+    """The comments on a commit, each with the thread that it begins or stands in; none where the commit is not there.
+
+    The list that has a commit's comments by themselves says neither their ids nor how to edit them; that of its threads
+    does, and has those that are no thread as well.
+    """
+    for thread in pages(http, path, {}, expect=(404,)):
+        for note in thread.records("notes"):
+            yield Record(
+                {
+                    "id": note.number("id"),
+                    "thread": thread.text("id"),
+                    "body": note.text("body"),
+                    "author": {"username": note.text("author", "username")},
+                }
+            )
 
 
 def pull_of(row: Record) -> GitlabPull | None:

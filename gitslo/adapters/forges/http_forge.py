@@ -89,6 +89,7 @@ class HttpForge(ABC, Generic[P]):
         words: what the forge calls things about them.
         statuses: its commit statuses.
         comments: what it calls things about the comments of a pull request.
+        commit_comments: the same of a commit; None where it keeps none.
     """
 
     def __init__(
@@ -100,11 +101,13 @@ class HttpForge(ABC, Generic[P]):
         words: PullWords,
         statuses: Statuses,
         comments: CommentWords[int],
+        commit_comments: CommentWords[CommitId] | None = None,
     ) -> None:
         self._http, self._settings = http, settings
         self._words, self._noun = words, pulls.noun
         self._statuses = statuses
         self._comments = ForgeComments(http, comments, self._us)
+        self.commit_comments = None if commit_comments is None else ForgeComments(http, commit_comments, self._us)
         self._pulls: ForgePulls[P] = pulls
         self._refused: dict[int, tuple[CommitId, float, str]] = {}
         self.issues = ForgeIssues(http, self._issue_words, self._us) if settings.issues else None

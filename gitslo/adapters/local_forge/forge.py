@@ -60,6 +60,7 @@ class LocalForge:
     """
 
     issues: Final = None
+    commit_comments: Final = None
     """There are none in a Git repository."""
 
     def __init__(
