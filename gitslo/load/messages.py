@@ -15,8 +15,8 @@ from gitslo.core.codec import from_json, to_json
 from gitslo.errors import Refused
 from gitslo.load.cgroup import Throttled
 from gitslo.load.requests.tracing import SlowTrace
-from gitslo.model import LoadSection, Second, Target
-from gitslo.ports import TlsMaterial
+from gitslo.model import LoadSection, Metric, Second, Target
+from gitslo.ports import LoadJob, TlsMaterial
 
 __all__ = [
     "Assignment",
@@ -32,6 +32,7 @@ __all__ = [
     "Start",
     "decode",
     "encode",
+    "limits_of",
 ]
 
 
@@ -46,6 +47,18 @@ class Limit:
 
     endpoint: int | None
     above: float | None
+
+
+def limits_of(job: LoadJob) -> tuple[Limit, ...]:
+    """The objectives of a job as workers need them, in its order."""
+    names = [request.name for request in job.section.requests]
+    return tuple(
+        Limit(
+            endpoint=None if objective.endpoint is None else names.index(objective.endpoint),
+            above=objective.limit if objective.metric is Metric.LATENCY else None,
+        )
+        for objective in job.objectives
+    )
 
 
 @dataclass(frozen=True, slots=True)

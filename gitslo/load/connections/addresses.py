@@ -85,8 +85,9 @@ class Addresses:
         return tuple(sorted(around, key=self._failed.__contains__)) if self._failed else around
 
     def failed(self, address: Address) -> None:
-        """No connection came about."""
-        self._failed.add(address)
+        """No connection came about. Of an address that the name has left meanwhile, that says nothing."""
+        if address in self._known:
+            self._failed.add(address)
         if len(self._failed) == len(self._known):
             self._failed.clear()
 

@@ -20,9 +20,6 @@ from gitslo.load.connections.sockets import Readiness, SocketTransport, connecte
 
 __all__ = ["SecuredTransport", "open_secured"]
 
-_AT_ONCE = 65536
-"""Bytes asked for; OpenSSL gives at most one record of 16 KiB."""
-
 
 async def open_secured(
     make: Callable[[], asyncio.Protocol], address: Address, context: ssl.SSLContext, name: str, ready: Readiness

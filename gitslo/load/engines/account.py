@@ -16,10 +16,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gitslo.load.cgroup import Throttled
-from gitslo.load.messages import End, Finished, Limit, Report
+from gitslo.load.messages import End, Finished, Report, limits_of
 from gitslo.load.record.recorder import NEVER, Cell, Recorder, Unfinished
 from gitslo.load.schedule import interleave
-from gitslo.model import Metric
 from gitslo.ports import LoadJob
 
 __all__ = ["Account", "Lane", "Told"]
@@ -90,15 +89,8 @@ class Account:
             resolution: seconds by which a response that is told may be too long.
         """
         section = job.section
-        names = [endpoint.name for endpoint in section.requests]
-        self.limits = tuple(
-            Limit(
-                endpoint=None if objective.endpoint is None else names.index(objective.endpoint),
-                above=objective.limit if objective.metric is Metric.LATENCY else None,
-            )
-            for objective in job.objectives
-        )
-        self.recorder = Recorder([b"" for _ in names], self.limits, section.timeout)
+        limits = limits_of(job)
+        self.recorder = Recorder([b"" for _ in section.requests], limits, section.timeout)
         self.pattern = interleave([endpoint.weight for endpoint in section.requests])
         self.dropped = self.told = self.done = 0
         self._judged = [(start, end) for _, start, end in job.judged]

@@ -34,15 +34,15 @@ def check(job: LoadJob, ceilings: Ceilings, allowed: Callable[[str], bool]) -> N
             raise Refused(
                 Problem(f"the host {host!r} is not allowed as a target", hint="the operator's file allows hosts")
             )
-    problems = [*_over(job, ceilings, closed=job.closed), *_senseless(job)]
+    problems = [*_over(job, ceilings), *_senseless(job)]
     if problems:
         raise Refused(*(Problem(f"load {job.section.name!r}: {problem}") for problem in problems))
 
 
-def _over(job: LoadJob, ceilings: Ceilings, *, closed: bool) -> Iterator[str]:
+def _over(job: LoadJob, ceilings: Ceilings) -> Iterator[str]:
     schedule = Schedule(job.section.stages)
     connections = job.section.connections
-    if not closed and schedule.peak > ceilings.rate:
+    if not job.closed and schedule.peak > ceilings.rate:
         yield f"the rate {schedule.peak:g}/s is above the ceiling `rate` of {ceilings.rate:g}/s"
     if schedule.duration > ceilings.duration:
         yield f"{schedule.duration:g} s of load are above the ceiling `duration` of {ceilings.duration:g} s"

@@ -9,6 +9,7 @@ Invariants
   again, and no redirect is followed.
 - What it cannot do is refused by name before anything is started; nothing of a plan is quietly left out.
 - What it dropped, or did not tell of, decides nothing: neither a pass nor a fail.
+- A line that cannot be read blocks both, too.
 """
 
 from __future__ import annotations
@@ -272,6 +273,7 @@ class _Watched:
         self._over: float | None = None
         self._cut = ""
         self._lost: list[str] = []
+        self._garbled = False
 
     def see(self, on_snapshot: Callable[[LoadSnapshot], bool]) -> None:
         """Hear it out, look about once a second, and stop it where it is to stop."""
@@ -279,7 +281,7 @@ class _Watched:
         look = time.monotonic() + 1.0
         while not program.ended:
             for line in program.lines(_LOOK):
-                start = self._voyage.hear(line, self._account)
+                start = self._heard(line)
                 if start is not None and self._start is None:
                     self._start = time.monotonic() - (time.time() - start)
             now = time.monotonic()
@@ -298,6 +300,14 @@ class _Watched:
         self._lasted = self._elapsed(time.monotonic())
         program.reap(_GRACE)
         self._settle()
+
+    def _heard(self, line: bytes) -> float | None:
+        # A program that was killed within a line, or that is of another version, is not a fault of ours.
+        try:
+            return self._voyage.hear(line, self._account)
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+            self._garbled = True
+            return None
 
     def _elapsed(self, now: float) -> float:
         return 0.0 if self._start is None else max(0.0, now - self._start)
@@ -323,6 +333,8 @@ class _Watched:
 
     def _settle(self) -> None:
         account, program = self._account, self._program
+        if self._garbled:
+            self._lost.append(f"{self._name} told of a request in words that are not known")
         if self._stopped is not None:
             account.excuse_rest("cut off as the load was stopped")
             return

@@ -28,12 +28,12 @@ from gitslo.load.engines.bounds import check
 from gitslo.load.engines.crew import Crew
 from gitslo.load.engines.workers import chosen, cores
 from gitslo.load.grpc.prepared import prepare
-from gitslo.load.messages import Assignment, Authorize, Limit, PreparedMethod
+from gitslo.load.messages import Assignment, Authorize, PreparedMethod, limits_of
 from gitslo.load.results.detail import LoadDetail
 from gitslo.load.results.merger import Merger
 from gitslo.load.schedule import Schedule
 from gitslo.load.worker.dial import prepared
-from gitslo.model import ByteCount, Call, Ceilings, Metric, Seconds, Target
+from gitslo.model import ByteCount, Call, Ceilings, Seconds, Target
 from gitslo.ports import Authorization, LoadJob, LoadResult, LoadSnapshot, MethodSchemas, TargetAccess, TlsMaterial
 
 __all__ = ["ProcessLoadEngine"]
@@ -151,7 +151,6 @@ class ProcessLoadEngine:
         self, job: LoadJob, tls: TlsMaterial, authorization: Authorization | None, methods: tuple[PreparedMethod, ...]
     ) -> tuple[Assignment, ...]:
         section, ceilings = job.section, self._ceilings
-        names = [request.name for request in section.requests]
         host, port = job.target.resolve or job.address
         addresses = () if job.unix else resolved(host, port)
         peak = Schedule(section.stages).peak
@@ -162,13 +161,6 @@ class ProcessLoadEngine:
         )
         workers = job.workers or chosen(peak, cores(), closed=job.closed)
         workers = max(1, min(workers, connections, in_flight))
-        limits = tuple(
-            Limit(
-                endpoint=None if objective.endpoint is None else names.index(objective.endpoint),
-                above=objective.limit if objective.metric is Metric.LATENCY else None,
-            )
-            for objective in job.objectives
-        )
 
         def share(whole: int, shard: int) -> int:
             return whole // workers + (shard < whole % workers)
@@ -190,7 +182,7 @@ class ProcessLoadEngine:
                 name=(host, port) if addresses and addresses[0][0] != host else None,
                 unix=job.unix,
                 judged=tuple((Seconds(start), Seconds(end)) for _, start, end in job.judged),
-                limits=limits,
+                limits=limits_of(job),
                 closed=job.closed,
                 count=share(job.count, shard) if job.closed and job.count is not None else job.count,
                 seed=job.seed,

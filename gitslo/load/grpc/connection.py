@@ -24,13 +24,12 @@ from gitslo.load.http2.control import FRAME_SIZE
 from gitslo.load.http2.frames import DATA, END_HEADERS, HEADERS, LARGEST_WINDOW, LEAST_MAX_FRAME, PADDED, PRIORITY_FLAG
 from gitslo.load.http2.headers import Broken
 from gitslo.load.http2.session import CANCEL, Head
-from gitslo.load.record.recorder import NEVER, Cell
+from gitslo.load.record.recorder import EXAMPLE, NEVER, Cell
 
-__all__ = ["EXAMPLE", "PREFIX_LENGTH", "Connection", "Token"]
+__all__ = ["PREFIX_LENGTH", "Connection", "Token"]
 
 PREFIX_LENGTH = 5
 """Bytes before a message: whether it is compressed, and its length."""
-EXAMPLE = 400
 _LARGE = -1
 _LESSONS = 100
 """Where messages differ in their lengths there is nothing to learn: a connection tries as often."""

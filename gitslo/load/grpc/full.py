@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 from gitslo.errors import Refused
 from gitslo.load.connections.pool import Pool
 from gitslo.load.grpc.calls import AT_ONCE, CallSource, Message
-from gitslo.load.grpc.connection import EXAMPLE, PREFIX_LENGTH, Connection, Token
+from gitslo.load.grpc.connection import PREFIX_LENGTH, Connection, Token
 from gitslo.load.grpc.status import ended, said
 from gitslo.load.http2.session import Head
-from gitslo.load.record.recorder import Cell
+from gitslo.load.record.recorder import EXAMPLE, Cell
 from gitslo.model import LoadSection, Target
 
 __all__ = ["LARGEST", "FullConnection", "connections"]
@@ -52,7 +52,6 @@ class _Call:
         sent: messages that have been sent.
         timer: the next sending of a client stream, or None.
         trace: its trace id, or empty.
-        judged: the answer's status has been looked at.
         read: whether messages are looked into.
         size: bytes of messages that came.
         count: whole messages that came.

@@ -19,13 +19,12 @@ from collections.abc import Callable, Iterable
 import httptools
 
 from gitslo.load.connections.pool import Pool, reason
-from gitslo.load.record.recorder import NEVER, Cell, Unfinished
+from gitslo.load.record.recorder import EXAMPLE, NEVER, Cell, Unfinished
 
 __all__ = ["PARSER_ERRORS", "Connection", "KnownAnswers"]
 
 _HEAD_LIMIT = 65536
 """Of an unfinished answer, as much is kept to tell how its body would have ended."""
-_EXAMPLE = 400
 _KNOWN = 64
 """Answers."""
 _SHORT = 2048
@@ -209,7 +208,7 @@ class Connection(asyncio.Protocol):
             self.recorder.settle(cell, response, self.lag, self.queue, "", None)
         else:
             kind = f"status {self.status}"
-            self.recorder.settle(cell, response, self.lag, self.queue, kind, NEVER, (self.head + data)[:_EXAMPLE])
+            self.recorder.settle(cell, response, self.lag, self.queue, kind, NEVER, (self.head + data)[:EXAMPLE])
         if self.head:
             self.head = b""
         if self.last:
@@ -223,7 +222,7 @@ class Connection(asyncio.Protocol):
         if cell is not None:
             self.cell = None
             response = clock() - self.intended
-            self.recorder.settle(cell, response, self.lag, self.queue, kind, NEVER, example[:_EXAMPLE])
+            self.recorder.settle(cell, response, self.lag, self.queue, kind, NEVER, example[:EXAMPLE])
 
     # ------------------------------------------------------------ as the pool sees it
 

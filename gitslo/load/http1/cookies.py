@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 __all__ = ["LONGEST", "MOST", "Jar"]
@@ -101,6 +102,10 @@ def _until(said: dict[str, str], now: float) -> float | None:
     if _SECONDS.fullmatch(age):
         return now + int(age)
     try:
-        return parsedate_to_datetime(said["expires"]).timestamp() if "expires" in said else None
+        expires = parsedate_to_datetime(said["expires"]) if "expires" in said else None
+        if expires is None:
+            return None
+        # RFC 6265, 5.1.1: a date is in UTC, whether or not it says so.
+        return (expires if expires.tzinfo is not None else expires.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, IndexError):
         return None

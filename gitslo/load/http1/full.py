@@ -23,7 +23,7 @@ from gitslo.load.http1.connection import Connection
 from gitslo.load.http1.cookies import Jar
 from gitslo.load.http1.request import request_bytes
 from gitslo.load.http1.terms import Chain, Terms, terms_of
-from gitslo.load.record.recorder import NEVER, Cell
+from gitslo.load.record.recorder import EXAMPLE, NEVER, Cell
 from gitslo.load.requests.checks import LOOKED_AT
 from gitslo.load.requests.content import Content
 from gitslo.load.requests.redirects import REDIRECTS, follow
@@ -33,7 +33,6 @@ from gitslo.model import LoadSection, Target
 
 __all__ = ["FullConnection", "ReadingConnection", "full"]
 
-_EXAMPLE = 400
 _OK = 200
 """Below are the 1xx, which announce the answer."""
 _MOST_HEADERS = 1000
@@ -109,7 +108,7 @@ class FullConnection(Connection):
         if self.trace and cell.judged:
             self.sources[0].slowest.offer(response, self.trace, cell.endpoint)
         if kind:
-            self.recorder.settle(cell, response, self.lag, self.queue, kind, NEVER, example[:_EXAMPLE])
+            self.recorder.settle(cell, response, self.lag, self.queue, kind, NEVER, example[:EXAMPLE])
         elif response <= cell.brisk:
             cell.add(response, self.lag, self.queue)
         else:

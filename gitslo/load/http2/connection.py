@@ -21,7 +21,7 @@ from typing import Any
 from gitslo.load.connections.pool import Pool, reason
 from gitslo.load.http2 import frames
 from gitslo.load.http2.session import FOREIGN, Field, Head, Session
-from gitslo.load.record.recorder import NEVER, Cell, Unfinished
+from gitslo.load.record.recorder import EXAMPLE, NEVER, Cell, Unfinished
 from gitslo.load.requests.content import WITH_BODY, Content
 
 __all__ = ["Connection", "Exchange", "fields", "shown"]
@@ -29,7 +29,6 @@ __all__ = ["Connection", "Exchange", "fields", "shown"]
 Exchange = tuple[Any, ...]
 """(cell, intended, lag, queue, ...): a plain tuple, since one is made per request."""
 
-_EXAMPLE = 400
 _PAUSE = 0.01
 _LINGER = 1.0
 _LARGE = -1
@@ -368,4 +367,4 @@ def fields(content: Content, common: tuple[Field, ...]) -> list[Field]:
 def shown(head: Head, body: bytes = b"") -> bytes:
     """An answer as an example shows it."""
     lines = [b"HTTP/2 %d" % head.status, *(b"%s: %s" % field for field in head.fields if field[0][:1] != b":")]
-    return (b"\r\n".join([*lines, b"", b""]) + body)[:_EXAMPLE]
+    return (b"\r\n".join([*lines, b"", b""]) + body)[:EXAMPLE]

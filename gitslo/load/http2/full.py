@@ -58,7 +58,7 @@ class _Answer:
         trace: its trace id, or empty.
         followed: redirects before it.
         body: what is kept of the body, None where it is not wanted.
-        size: of the body so far.
+        kept, size: bytes of that, and of the whole body so far.
     """
 
     __slots__ = ("body", "content", "followed", "kept", "size", "trace")

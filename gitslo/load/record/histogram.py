@@ -97,11 +97,6 @@ class Samples:
         self._waiting, self._now = list(self._now.items()), Counter()
         return before
 
-    def finish(self) -> None:
-        """Round everything there is."""
-        self.turn()
-        self.round(len(self._waiting))
-
 
 def exactly(samples: Iterable[float]) -> list[int]:
     """Seconds as microseconds, as exactly as a histogram keeps them; negative noise is 0."""
@@ -233,10 +228,6 @@ class Histogram:
                 values[name] = quantile(counts, p)
                 low[name], high[name] = _at_rank(counts, first), _at_rank(counts, last)
         return Distribution(Percentiles(**values), Percentiles(**low), Percentiles(**high))
-
-    def percentiles(self) -> Percentiles:
-        """The printed quantiles, in seconds; None where there are too few samples, `max` wherever there is one."""
-        return self.distribution().percentiles
 
     def quantile(self, p: float) -> Seconds | None:
         """The value of rank ceil(p * n) in seconds, however few samples there are; None without any."""

@@ -22,7 +22,7 @@ from gitslo.load.messages import Counted, EndpointEnd, Finished, Limit
 from gitslo.load.record.histogram import Histogram, Samples, add, exactly, pack
 from gitslo.model import Second, Seconds
 
-__all__ = ["NEVER", "Cell", "Recorder", "Unfinished"]
+__all__ = ["EXAMPLE", "NEVER", "Cell", "Recorder", "Unfinished"]
 
 EXAMPLE = 200
 """Bytes that are kept of an answer that failed."""

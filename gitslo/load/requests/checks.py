@@ -5,9 +5,9 @@ Kinds are short and stable, because they are counted; what varies (which text is
 
 Patterns come from repositories. Python's `re` can take forever on some, so: a pattern has at most LONGEST_PATTERN
 characters, it sees at most the first LOOKED_AT bytes of a body, and a match that takes more than PATIENCE of processor
-time is given up; such a pattern is not tried again, and every answer that it should have judged fails. So it is with
-a JMESPath expression that asks for more than its budget. The clock for patterns
-is the process's virtual interval timer, so answers are verified on the main thread, as the workers do.
+time is given up; such a pattern is not tried again, and every answer that it should have judged fails. So it is with a
+JMESPath expression that asks for more than its budget. The clock for patterns is the process's virtual interval timer,
+so answers are verified on the main thread, as the workers do.
 """
 
 from __future__ import annotations

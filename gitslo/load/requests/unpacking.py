@@ -11,12 +11,17 @@ __all__ = ["GZIP", "PLAIN", "unpacked"]
 GZIP = frozenset({b"gzip", b"x-gzip"})
 PLAIN = frozenset({b"", b"identity"})
 _FORMAT = 16 + zlib.MAX_WBITS
+_MEMBERS = 100
+"""Gzip files one after the other that are a body; of empty ones a body could have so many that they take seconds."""
 
 
 def unpacked(body: bytes) -> bytes | None:
-    """The first LOOKED_AT bytes of a gzip body and one more where there are; None where it is none, or cut short."""
-    whole, found = len(body) <= LOOKED_AT, b""
+    """The first LOOKED_AT bytes of a gzip body and one more where there are; None where it is none or cut short."""
+    whole, found, members = len(body) <= LOOKED_AT, b"", 0
     while body and len(found) <= LOOKED_AT:
+        members += 1
+        if members > _MEMBERS:
+            return None
         unpacker = zlib.decompressobj(_FORMAT)
         try:
             found += unpacker.decompress(body, LOOKED_AT + 1 - len(found))

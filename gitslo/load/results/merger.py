@@ -18,7 +18,7 @@ from gitslo.load.results.timeline import Timeline
 from gitslo.model import Fidelity, LoadSummary, Metric, RatePerSecond, Second, Seconds
 from gitslo.ports import LoadJob, LoadResult, LoadSnapshot, ObjectiveSeconds
 
-__all__ = ["LoadDetail", "Merger"]
+__all__ = ["Merger"]
 
 _HISTOGRAMS = ("response", "service", "lag", "queue", "failed")
 

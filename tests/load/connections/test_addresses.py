@@ -53,6 +53,15 @@ def test_when_all_have_failed_none_is_worse_than_another():
     assert {addresses.order()[0] for _ in range(2)} == {A, B}
 
 
+def test_an_address_that_the_name_has_left_is_no_reason_to_forgive_another():
+    """A connection to it may still fail after the look: that says nothing of those that there are."""
+    addresses = Addresses([B, C])
+    addresses.failed(B)
+    addresses.failed(A)
+
+    assert {addresses.order()[1] for _ in range(2)} == {B}
+
+
 def test_a_name_is_looked_up_again():
     """Connections with an age find where the name has moved to meanwhile."""
 

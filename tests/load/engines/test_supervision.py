@@ -57,6 +57,36 @@ def test_a_program_that_breaks_off_decides_nothing(tmp_path):
     assert "fortio 9.9.9 was lost: it ended with code 9" in found.no_fail
 
 
+@pytest.mark.parametrize(
+    ("made", "line"),
+    [
+        (FortioEngine, '{"latency":0.001,"timestamp":'),
+        (FortioEngine, '{"latency":0.001,"time":1}'),
+        (FortioEngine, '{"latency":0.001,"timestamp":1,"thread":0,"iter":[],"details":200}'),
+        (K6Engine, '{"metric":"gitslo_told","type":"Point","data":{"value":1,"tags":{}}}'),
+        (K6Engine, '{"metric":"gitslo_told","type":'),
+    ],
+)
+def test_a_line_that_cannot_be_read_decides_nothing(made, line, tmp_path):
+    """Of a program that broke off within it, or of another version: what was understood is kept, and blocks both."""
+    whole = {
+        FortioEngine: '{"latency":0.001,"timestamp":%s000000000,"thread":0,"iter":0,"ok":true,"details":"200"}',
+        K6Engine: (
+            '{"metric":"gitslo_start","type":"Point","data":{"value":%s000,"tags":{"stage":"0"}}}\\n'
+            '{"metric":"gitslo_told","type":"Point","data":{"value":1,"metadata":{"gitslo":"0 0 0"},'
+            '"tags":{"endpoint":"0","status":"200","error":"0","contains":"yes"}}}'
+        ),
+    }[made]
+    now = "$(date +%s)"
+    text = f"printf '{whole}\\n' {now}; printf '%s' '{line}'"
+    engine = made(CEILINGS, allowed, path=program(tmp_path, text))
+    found = engine.run(job(1, stages=[hold(20, 1)], timeout=1.0), lambda _: True)
+
+    assert sum(second.total for second in found.counts[0].seconds) == 20
+    assert any("told of a request in words that are not known" in reason for reason in found.no_pass)
+    assert any("told of a request in words that are not known" in reason for reason in found.no_fail)
+
+
 def test_a_program_sees_nothing_of_ours(monkeypatch, tmp_path):
     """No credential of ours is in its environment, and no configuration of a person's own in its home."""
     monkeypatch.setenv("GITSLO_TEST_SECRET", "hunter2")

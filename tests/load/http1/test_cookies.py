@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gitslo.load.http1.cookies import LONGEST, MOST, Jar
@@ -53,6 +55,18 @@ def jar(*said: str, path: str = "/shop/cart?x=1", secure: bool = False, host: st
 def test_what_is_sent(said, asked, sent):
     """Name and value as they came, where domain, path, age and TLS let them; anything else is ignored."""
     assert jar(said).header(asked, NOW) == sent
+
+
+def test_a_date_without_a_zone_is_in_utc(monkeypatch):
+    """Wherever the generator stands."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "JST-9")
+        time.tzset()
+        found = jar("a=1; Expires=Sun, 09 Sep 2001 01:46:50; Path=/")
+    time.tzset()
+
+    assert found.header("/", NOW) == "a=1"
+    assert found.header("/", NOW + 11) == ""
 
 
 def test_secure_cookies_go_over_tls():

@@ -20,7 +20,8 @@ def histogram(values: list[float]) -> Histogram:
     """The histogram of some seconds."""
     counted = Samples()
     counted.add(values)
-    counted.finish()
+    counted.turn()
+    counted.turn()
     return Histogram.of(counted.exact, LONGEST)
 
 
@@ -61,9 +62,9 @@ def test_a_quantile_is_the_value_of_its_rank(values, p):
 def test_too_few_samples_print_no_quantile():
     """Below 10 / (1 - p) samples there is None; the maximum needs but one."""
     assert [needed(p) for p in (0.5, 0.9, 0.95, 0.99, 0.999)] == [20, 100, 200, 1000, 10000]
-    assert histogram([0.001] * 19).percentiles() == Percentiles(max=0.001)
-    assert histogram([0.001] * 100).percentiles() == Percentiles(p50=0.001, p90=0.001, max=0.001)
-    assert histogram([]).percentiles() == Percentiles()
+    assert histogram([0.001] * 19).distribution().percentiles == Percentiles(max=0.001)
+    assert histogram([0.001] * 100).distribution().percentiles == Percentiles(p50=0.001, p90=0.001, max=0.001)
+    assert histogram([]).distribution().percentiles == Percentiles()
 
 
 def test_values_beyond_the_range_count_at_its_end():
@@ -96,7 +97,6 @@ def test_rounding_in_slices_is_rounding_at_once(seconds, slices):
             sliced.round(most)
         live += sum(sliced.turn().values())
     live += sum(sliced.turn().values())
-    sliced.finish()
 
     assert Histogram.of(sliced.exact, LONGEST).counts() == histogram([v for values in seconds for v in values]).counts()
     assert live == sum(map(len, seconds))
