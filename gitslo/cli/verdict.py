@@ -142,6 +142,6 @@ def _result(outcome: Outcome, question: Question, url: str) -> AnswerResult:
         lines.append(f"held by {said.held.by}: {said.held.reason}")
     if outcome.missing and outcome.missing != said.reason:
         lines.append(outcome.missing)
-    if said.run is not None:
-        lines.append(f"report: {url.rstrip('/')}{said.run.report}")
-    return AnswerResult(where, said.commit, said.verdict.value, counts_as(said.verdict), tuple(lines), said.findings)
+    report = "" if said.run is None else f"{url.rstrip('/')}{said.run.report}"
+    counts = counts_as(said.verdict)
+    return AnswerResult(where, said.commit, said.verdict.value, counts, tuple(lines), report, said.findings)

@@ -7,6 +7,7 @@ answer is about: all of them may have passed, and the answer be another one all 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from gitslo.model import Verdict
 __all__ = ["AnswerResult", "answer_junit", "answer_markdown", "answer_text"]
 
 _GROUP = "gitslo.verdict"
+_LINKED = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,300}(?:/[A-Za-z0-9._~/%-]{0,500})?\?[A-Za-z0-9=&%._~-]{1,1000}")
+"""A URL in which nothing is Markdown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class AnswerResult:
         word: the daemon's, or `no verdict`.
         verdict: what it counts as; INCONCLUSIVE where nothing is decided, ERROR where nobody answered.
         lines: why, the most important first; at least one.
+        report: the URL of the run's report, or empty.
         findings: of the run that it is about, a line each, as `core.gate` makes them.
     """
 
@@ -38,7 +42,13 @@ class AnswerResult:
     word: str
     verdict: Verdict
     lines: tuple[str, ...]
+    report: str = ""
     findings: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All but the findings."""
+        return (*self.lines, f"report: {self.report}") if self.report else self.lines
 
     @property
     def about(self) -> str:
@@ -48,13 +58,17 @@ class AnswerResult:
 
 def answer_text(result: AnswerResult) -> str:
     """For a terminal: the word and what it is about, then a line for each thing said."""
-    said = (f"{result.word}: {result.about}", *result.lines, *result.findings)
+    said = (f"{result.word}: {result.about}", *result.said, *result.findings)
     return "".join(f"{plain(line)}\n" for line in said)
 
 
 def answer_markdown(result: AnswerResult) -> str:
     """For a job's page."""
-    parts = [f"**{result.word.capitalize()}**: {code(result.about)}", _list(map(markdown, result.lines))]
+    # A page of a daemon is what its readers want to open; whatever else stands there is shown letter by letter.
+    linked = _LINKED.fullmatch(result.report) is not None
+    lines = [markdown(line) for line in (result.lines if linked else result.said)]
+    lines += [f"[report]({result.report})"] if linked else []
+    parts = [f"**{result.word.capitalize()}**: {code(result.about)}", _list(lines)]
     if result.findings:
         parts += ["## Findings", _list(map(_finding_line, result.findings))]
     return "\n\n".join(parts) + "\n"
@@ -86,13 +100,13 @@ def answer_junit(result: AnswerResult) -> str:
     # One broken limit is one failure.
     said_by_them = red and any(case.outcome is whole.outcome for case in found)
     properties = (("verdict", result.verdict.value), ("answer", result.word), ("commit", result.commit))
-    output = (*result.lines, *result.findings)
+    output = (*result.said, *result.findings)
     return junit(Suite(result.where, properties, found if said_by_them else (whole, *found), output=output))
 
 
 def _whole(result: AnswerResult) -> Case:
     came_to = outcome(result.verdict, decides=True, failed=False)
-    return Case(_GROUP, "verdict", came_to, result.verdict.value, result.lines[0], "\n".join(result.lines))
+    return Case(_GROUP, "verdict", came_to, result.verdict.value, result.lines[0], "\n".join(result.said))
 
 
 def _case(said: FindingSaid, verdict: Verdict) -> Case:

@@ -20,15 +20,16 @@ from tests.state.observations import finding
 
 GOOD = finding(Verdict.PASS)
 BAD = replace(finding(Verdict.FAIL), objective="shop.latency.p95 < 250ms")
+REPORT = "http://127.0.0.1:1/api/v1/report?repository=shop&environment=checkout%2Fdev&run=4"
 OPEN = replace(finding(Verdict.INCONCLUSIVE), objective="shop.latency.p99 < 1s")
 NASTY = "\x1b[2J\x00\ufffe<!-- ]]> & \"' \ud800 @all [x](http://x)"
 
 
 def result(word: str, *findings, verdict: Verdict | None = None) -> AnswerResult:
     """An answer about a commit, with the findings of its run."""
-    lines = ("for a reason", "report: http://127.0.0.1:1/api/v1/report?run=4")
+    lines = ("for a reason",)
     counts = Verdict(word) if verdict is None else verdict
-    return AnswerResult("shop checkout/dev", "a" * 40, word, counts, lines, finding_lines(findings))
+    return AnswerResult("shop checkout/dev", "a" * 40, word, counts, lines, REPORT, finding_lines(findings))
 
 
 UNDECIDED = Verdict.INCONCLUSIVE
@@ -44,7 +45,9 @@ RESULTS = {
     "reported": result("pass", GOOD, replace(BAD, decides=False)),
     "contradictory": result("pass", BAD, OPEN),
     "no answer": AnswerResult("shop checkout/dev", "", "no verdict", Verdict.ERROR, ("connection refused",)),
-    "hostile": AnswerResult(NASTY, NASTY, "fail", Verdict.FAIL, (NASTY,), (NASTY, f"{NASTY}: fail: {NASTY}", ": : ")),
+    "hostile": AnswerResult(
+        NASTY, NASTY, "fail", Verdict.FAIL, (NASTY,), NASTY, (NASTY, f"{NASTY}: fail: {NASTY}", ": : ")
+    ),
 }
 
 
@@ -118,8 +121,16 @@ def test_the_summary_says_the_answer_and_its_findings() -> None:
     lines = answer_markdown(RESULTS["fail"]).splitlines()
 
     assert f"**Fail**: `shop checkout/dev {'a' * 12}`" == lines[0]
-    assert ["* for a reason", "## Findings"] == [lines[2], lines[5]]
+    assert ["* for a reason", f"* [report]({REPORT})", "## Findings"] == [*lines[2:4], lines[5]]
     assert lines[8].startswith(f"* `{BAD.objective}`: **fail**: ")
+
+
+@pytest.mark.parametrize(
+    "report", [REPORT + ")", REPORT + " x", "javascript:alert(1)?x", "http://a](b)/?x", "http://@all/?x"]
+)
+def test_only_a_plain_url_is_a_link(report: str) -> None:
+    """What could end the link, or be none, is text."""
+    assert "[report](" not in answer_markdown(replace(RESULTS["pass"], report=report))
 
 
 @pytest.mark.parametrize("form", [answer_text, answer_junit, answer_markdown])
