@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from gitslo.core.stats import ClusteredCounts
 from gitslo.model import (
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 Distribution = tuple[tuple[float, int], ...]
+_DRAWN: Final = 48
+"""Ranges that are kept for a picture: three for each of its bars."""
 
 
 def counted(objective: Objective) -> Objective:
@@ -110,9 +113,27 @@ def earlier_pass(baseline: Baseline, state: EnvironmentState) -> Passed | None:
 
 
 def with_needed_distributions(plan: Plan, loads: Iterable[LoadSummary]) -> tuple[LoadSummary, ...]:
-    """Summaries that keep their distribution where an objective limits such response times, now or in a later run."""
-    needed = {(o.load, o.endpoint) for o in plan.objectives if o.metric is Metric.LATENCY}
-    return tuple(each if (each.load, each.endpoint) in needed else replace(each, distribution=()) for each in loads)
+    """Summaries that keep their distribution where an objective limits such response times, now or in a later run.
+
+    Other whole sections keep few wide ranges, from which people's picture is drawn; other endpoints none.
+    """
+    needed = _needed(plan)
+    return tuple(
+        each if (each.load, each.endpoint) in needed else replace(each, distribution=_for_people(each))
+        for each in loads
+    )
+
+
+def _needed(plan: Plan) -> set[tuple[str, str | None]]:
+    return {(o.load, o.endpoint) for o in plan.objectives if o.metric is Metric.LATENCY}
+
+
+def _for_people(load: LoadSummary) -> Distribution:
+    ranges = load.distribution if load.endpoint is None else ()
+    while len(ranges) > _DRAWN:  # two neighbours become one, which ends where the upper one does
+        pairs = (ranges[index : index + 2] for index in range(0, len(ranges), 2))
+        ranges = tuple((pair[-1][0], sum(number for _, number in pair)) for pair in pairs)
+    return ranges
 
 
 def loads_of_pass(plan: Plan, evidence: Evidence) -> tuple[PassedLoad, ...]:
@@ -120,7 +141,7 @@ def loads_of_pass(plan: Plan, evidence: Evidence) -> tuple[PassedLoad, ...]:
     attempts = [attempt for attempt in evidence.attempts if not attempt.no_pass]
     endpoints = [(section.name, None) for section in plan.load]
     named = [(o.load, o.endpoint) for o in plan.objectives if o.load]
-    found = []
+    needed, found = _needed(plan), []
     for load, endpoint in dict.fromkeys((*endpoints, *named)):
         texts = {o.text for o in plan.objectives if (o.load, o.endpoint) == (load, endpoint)}
         loads = [
@@ -138,7 +159,8 @@ def loads_of_pass(plan: Plan, evidence: Evidence) -> tuple[PassedLoad, ...]:
                 total=sum(each.requests for each in loads),
                 bad=sum(number for each in loads for _, number in each.errors),
                 effect=max((_effect([each]) for each in rows), default=1.0),
-                distribution=_added(each.distribution for each in loads),
+                # what is drawn for people is too coarse to be compared with
+                distribution=_added(each.distribution for each in loads) if (load, endpoint) in needed else (),
             )
         )
     return tuple(found)

@@ -13,13 +13,13 @@ And it places points by adding up steps, in which the last one can be lost; so e
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gitslo.core.escape import code
 from gitslo.core.figures import share
-from gitslo.model import AttemptEvidence, Finding, LoadSummary, Method, Phase, Tally
+from gitslo.model import AttemptEvidence, Finding, LoadSummary, Method, Phase, Seconds, Tally
 
 __all__ = ["MOST_CHARACTERS", "pictures"]
 
@@ -64,7 +64,7 @@ def pictures(attempts: Sequence[AttemptEvidence], findings: Sequence[Finding]) -
     tallies = _drawn(attempt, findings)
     if tallies:
         limit = next((each.allowed for each in findings if each.objective == tallies[0].objective), None)
-        drawn += _over_time(tallies, limit)
+        drawn += _over_time(tallies, dict(attempt.judged_seconds), limit)
     loads = [load for load in attempt.loads if any(number for _, number in load.distribution)]
     if loads:
         drawn.append(_distribution(max(loads, key=lambda load: load.requests)))
@@ -82,13 +82,22 @@ def _drawn(attempt: AttemptEvidence, findings: Sequence[Finding]) -> tuple[Tally
     counting = dict.fromkeys(each.objective for each in findings if each.method is Method.SEQUENTIAL)
     found = {name: tuple(each for each in attempt.tallies if each.objective == name) for name in counting}
     most = max(found.values(), key=lambda tallies: sum(each.total for each in tallies), default=())
-    return most if any(each.seconds for each in most) else ()
+    return tuple(each for each in most if each.seconds)
+
+
+def _whole_seconds(tally: Tally, judged: Mapping[Phase, Seconds]) -> Tally:
+    """Without a last second that was judged in part only: its few requests would look like a collapse."""
+    length = judged.get(tally.phase)
+    if length is None or len(tally.seconds) == 1 or len(tally.seconds) * tally.every <= length:
+        return tally
+    return replace(tally, seconds=tally.seconds[:-1])
 
 
 # --------------------------------------------------------------------------- over time
 
 
-def _over_time(tallies: Sequence[Tally], limit: float | None) -> list[tuple[str, str]]:
+def _over_time(counted: Sequence[Tally], judged: Mapping[Phase, Seconds], limit: float | None) -> list[tuple[str, str]]:
+    tallies = [_whole_seconds(tally, judged) for tally in counted]
     began = min(second.at for tally in tallies for second in tally.seconds)
     end = max(second.at + max(1, round(tally.every)) for tally in tallies for second in tally.seconds)
     width = _width(end - began, max(1, *(round(tally.every) for tally in tallies)))
@@ -108,7 +117,7 @@ def _over_time(tallies: Sequence[Tally], limit: float | None) -> list[tuple[str,
     shares = [100 * each.bad / each.total if each.total else 0.0 for each in stretches]
     allowed = [100 * limit] * len(stretches) if limit is not None else []
     top = max([*shares, *allowed, 0.01]) * 1.1
-    said = f"Bad ones among them: {share(_whole(stretches))} in all"
+    said = f"Bad ones among them: {share(_whole(counted))} in all"
     said += f"; the grey line is what is allowed, {share(limit)}" if limit is not None else ""
     series = [("bar", _CHAOS, _shade(shaken, top)), (line, _LIMIT, allowed), (line, _BAD, shares)]
     return [*charts, (f"{said}{shaded}.", _chart(axis, "bad, %", top, series))]
@@ -147,9 +156,9 @@ def _stretches(tallies: Sequence[Tally], began: int, width: int) -> list[_Stretc
     return [_Stretch(total, bad, bool(chaos)) for total, bad, chaos in counted]
 
 
-def _whole(stretches: Sequence[_Stretch]) -> float | None:
-    total = sum(each.total for each in stretches)
-    return sum(each.bad for each in stretches) / total if total else None
+def _whole(tallies: Sequence[Tally]) -> float | None:
+    total = sum(each.total for each in tallies)
+    return sum(each.bad for each in tallies) / total if total else None
 
 
 # --------------------------------------------------------------------------- response times

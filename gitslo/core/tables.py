@@ -154,11 +154,18 @@ def text_table(findings: Sequence[Finding]) -> str:
 
 def load_table(attempts: Sequence[AttemptEvidence]) -> str:
     """What each load saw in each attempt, as two Markdown tables: requests and times; empty where there was no load."""
-    loads = [(attempt.attempt, load) for attempt in attempts for load in attempt.loads]
+    loads = [(attempt.attempt, load) for attempt in attempts for load in _told(attempt.loads)]
     if not loads:
         return ""
     requests = _markdown_table(_LOAD_COLUMNS, [_load_row(*each) for each in loads])
     return f"{requests}\n{_markdown_table(_TIMES_COLUMNS, [_times_row(*each) for each in loads])}"
+
+
+def _told(loads: Sequence[LoadSummary]) -> list[LoadSummary]:
+    """All but an endpoint that is the only one of its section: it is the section."""
+    of = [load.load for load in loads if load.endpoint is not None]
+    whole = {load.load for load in loads if load.endpoint is None}
+    return [load for load in loads if load.endpoint is None or of.count(load.load) > 1 or load.load not in whole]
 
 
 def _load_row(attempt: int, load: LoadSummary) -> list[str]:

@@ -94,12 +94,25 @@ def test_nothing_is_not_drawn_as_something() -> None:
 def test_time_is_told_as_people_tell_it(seconds: range, every: int, axis: str, first: str, last: str) -> None:
     """Seconds, minutes or hours in steps that are usual and hold whole counts; no two of them have one name."""
     counted = tuple(Second(at, 60, 0) for at in seconds)
-    rate, *_ = drawn(attempt(tallies=(Tally(FINDING.objective, Phase.STEADY, counted, Seconds(every)),)))
+    tallies = (Tally(FINDING.objective, Phase.STEADY, counted, Seconds(every)),)
+    length = Seconds(float(len(counted) * every))
+    rate, *_ = drawn(attempt(tallies=tallies, judged_seconds=((Phase.STEADY, length),)))
     found = names(rate)
 
     assert f'x-axis "{axis} from the start"' in rate
     assert (first, last, len(found)) == (found[0], found[-1], len(set(found)))
     assert series(rate, "line")[0] == pytest.approx([60 / every] * len(found), rel=0.01)
+
+
+def test_a_second_that_was_judged_in_part_is_left_out() -> None:
+    """A load of 2.01 seconds has two requests in its third second; nothing has collapsed, and all of them count."""
+    seconds = (Second(0, 120, 0), Second(1, 120, 0), Second(2, 2, 2))
+    evidence = attempt(
+        tallies=(Tally(FINDING.objective, Phase.STEADY, seconds),), judged_seconds=((Phase.STEADY, Seconds(2.01)),)
+    )
+
+    assert [[120.0, 120.0]] == series(drawn(evidence)[0], "line")
+    assert "0.826 % in all" in pictures((evidence,), (FINDING,))
 
 
 def test_a_single_stretch_is_seen() -> None:

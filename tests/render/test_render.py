@@ -230,6 +230,17 @@ def test_many_kinds_of_errors_are_summed_up() -> None:
     assert "| none |" in load_table((attempt(loads=(load(kinds=()),)),))
 
 
+def test_the_only_endpoint_of_a_load_is_not_told_twice() -> None:
+    """Its numbers are the load's; of several each is told, and so is one whose load is not."""
+    rows = load_table((attempt(loads=(load(), replace(load(), endpoint="home"))),))
+    several = load_table((attempt(loads=(load(), *(replace(load(), endpoint=name) for name in "ab"))),))
+    alone = load_table((attempt(loads=(replace(load(), endpoint="home"),)),))
+
+    assert (0, 2) == (rows.count("`browse.home`"), rows.count("`browse`"))
+    assert [2, 2, 2] == [several.count(f"`browse{name}`") for name in ("", ".a", ".b")]
+    assert 2 == alone.count("`browse.home`")
+
+
 def test_rows_have_a_cell_for_each_column() -> None:
     """Tables elsewhere are made from the same rows."""
     rows = finding_rows(UNDECIDED.findings)

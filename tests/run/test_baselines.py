@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gitslo.core.baselines import loads_of_pass
 from gitslo.core.rejudge import judged_again
 from gitslo.errors import Refused
 from gitslo.model import (
@@ -104,11 +105,17 @@ def test_response_times_are_compared_by_their_distributions() -> None:
         assert (again.verdict, again.findings) == (outcome.verdict, outcome.findings)
 
 
-def test_a_distribution_is_kept_where_an_objective_needs_it() -> None:
-    """It is large, and of use for response times only."""
-    outcome = run(compared(relative(OLD)), FakeLoad(browse=failing(0.0)))
+def test_a_distribution_is_kept_whole_where_an_objective_needs_it() -> None:
+    """It is large: for people's picture few wide ranges do, which nothing is compared with."""
+    fine = tuple((0.01 * 1.016**index, 1 / 200) for index in range(200))
+    of = compared(relative(OLD))
+    outcome = run(of, FakeLoad(browse=failing(0.0, fine)))
+    [load, *_] = outcome.evidence.loads
+    [passed, *_] = loads_of_pass(of, Evidence((replace(outcome.evidence, no_pass=()),)))
 
-    assert outcome.evidence.loads[0].distribution == ()
+    assert (25, 6000) == (len(load.distribution), sum(number for _, number in load.distribution))
+    assert load.distribution[-1][0] == fine[-1][0]
+    assert () == passed.distribution
 
 
 def test_the_other_target_must_be_allowed_too() -> None:
