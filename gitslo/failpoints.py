@@ -24,6 +24,7 @@ NAMES: Final = (
     "close",
     "command",
     "comment",
+    "commit-comment",
     "intent",
     "issue",
     "judge",

@@ -21,8 +21,14 @@ class ForgeDocument(TypedDict):
     problem: str | None
 
 
-def forge_document(config: RepositoryConfig, repository: Repository) -> ForgeDocument:
-    """Ask the forge; one that does not answer is said, and stops nothing."""
+def forge_document(config: RepositoryConfig, repository: Repository, *, direct: bool = False) -> ForgeDocument:
+    """Ask the forge; one that does not answer is said, and stops nothing.
+
+    Args:
+        config: the operator's file about the repository.
+        repository: for the forge that lives in it.
+        direct: whether changes go straight onto the branch, so that it matters how those are told.
+    """
     from gitslo.errors import GitsloError
     from gitslo.wiring_forge import forge_of
     from gitslo.wiring_run import SystemClock
@@ -35,6 +41,10 @@ def forge_document(config: RepositoryConfig, repository: Repository) -> ForgeDoc
     for missing, what in ((not known.statuses, "commit statuses"), (not known.comments, "comments")):
         if missing:
             cannot.append(f"It has no {what}.")
+    if direct and not known.commit_comments:
+        cannot.append(
+            "It has no comments on commits: with `mode: direct` the statuses of commits are all that is told."
+        )
     if not known.expected_head_merge:
         cannot.append("A merge cannot name the head that it means: a push in the last moment would be merged, too.")
     return ForgeDocument(name=known.name or config.forge.kind, merges=list(known.merges), cannot=cannot, problem=None)

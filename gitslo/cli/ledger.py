@@ -42,7 +42,7 @@ def status(config: Path, repository: str | None, as_json: bool) -> None:
     chosen = repository_of(config, repository)
     name = chosen.name
     sight = sight_of(config, repository)
-    forge = forge_document(chosen, sight.repository)
+    forge = forge_document(chosen, sight.repository, direct=any(map(_direct, sight.environments)))
     problems = {environment.name: text for environment in sight.environments if (text := _problem(sight, environment))}
     document = of_sight(sight, name, problems, {})
     if as_json:
@@ -54,6 +54,13 @@ def status(config: Path, repository: str | None, as_json: bool) -> None:
     table(COLUMNS, [tuple(row) for row in words([document])])
     for problem in document["problems"]:
         click.echo(problem, err=True)
+
+
+def _direct(environment: Environment) -> bool:
+    """Whether changes of either kind go straight onto the branch there."""
+    from gitslo.model import ChangeKind, WriteMode
+
+    return any(environment.write.of(kind).mode is WriteMode.DIRECT for kind in ChangeKind)
 
 
 def _problem(sight: Sight, environment: Environment) -> str:

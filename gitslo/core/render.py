@@ -183,9 +183,16 @@ def issue_body(state: EnvironmentState, environment: Environment, plan: Plan | N
     return _fitted([first, *parts, rest.rstrip("\n")])
 
 
-def verdict_comment(run: Run, environment: Environment, plan: Plan | None = None) -> str:
-    """What is added to the pull request that brought a release here, once it has been judged."""
-    parts = [f"{_verdict_line(run)} in {code(environment.name)}, after this was merged", _plan_lines(run)]
+def verdict_comment(run: Run, environment: Environment, plan: Plan | None = None, *, brought: str = "merged") -> str:
+    """What is added to the pull request, or to the commit, that brought a release here, once it has been judged.
+
+    Args:
+        run: that judged it.
+        environment: where.
+        plan: of that run, for the names and addresses in the command; None where it is not at hand.
+        brought: how it came here: `merged`, or `pushed`.
+    """
+    parts = [f"{_verdict_line(run)} in {code(environment.name)}, after this was {brought}", _plan_lines(run)]
     parts += _evidence(run.findings, run.evidence)
     parts.append(_section("Reproduce it", _reproduce(run.revision, environment.plan_path, plan)))
     return _fitted(parts)

@@ -187,6 +187,7 @@ class Observation:
         told: natural keys of the statuses and comments that this process has already made sure of.
         reports: the URL of reports, to which environment and run are added; empty where there is none.
         issues: whether the forge takes issues of ours.
+        commit_comments: whether it keeps comments on commits.
         stranded: whether the open change's base is not in the branch's history any more: somebody has rewritten it.
     """
 
@@ -211,6 +212,7 @@ class Observation:
     stranded: bool = False
     reports: str = ""
     issues: bool = False
+    commit_comments: bool = False
 
 
 # --------------------------------------------------------------------------- what is decided
@@ -351,6 +353,21 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
+class CommentOnCommit:
+    """Say something on the commit of a change that no pull request has brought, once.
+
+    Attributes:
+        about: `change` (what it is, and what it rests on) or `result` (the verdict on what it brought).
+        once: as of SetStatus.
+    """
+
+    commit: CommitId
+    about: str
+    key: str
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TellIssue:
     """Open the environment's rolling issue or bring it up to date, or close it.
 
@@ -384,6 +401,7 @@ Step = (
     | DeleteBranch
     | SetStatus
     | Comment
+    | CommentOnCommit
     | TellIssue
     | RunCommand
 )

@@ -26,6 +26,7 @@ from gitslo.core.steps import (
     CancelAttempt,
     ClosePullRequest,
     Comment,
+    CommentOnCommit,
     DeleteBranch,
     MergePullRequest,
     Observation,
@@ -84,16 +85,20 @@ class Actor:
     def stands(self, o: Observation, step: Step) -> bool:
         """Whether what a step would tell the forge stands there already: then it is noted, and costs no push.
 
-        A process that has just started knows of nothing that it has told, of as many environments as there are.
+        A process that has just started knows of nothing that it has told, of as many environments as there are. A step
+        that is tried once has been tried when the look went wrong.
 
         Raises:
             Retry: no answer.
         """
+        self.skips(o.environment.name, step)
         match step:
             case SetStatus(status):
                 there = self._forge.has_status(status)
             case Comment(number):
                 there = self._forge.has_comment(number, step.key)
+            case CommentOnCommit(commit) if self._forge.commit_comments is not None:
+                there = self._forge.commit_comments.has(commit, step.key)
             case OpenPullRequest():
                 there = self._is_open(o, step)
             case TellIssue() if self._forge.issues is not None:
@@ -106,12 +111,12 @@ class Actor:
 
     def skips(self, environment: str, step: Step) -> bool:
         """Whether a step is left out where it cannot be done now: others wait for it, and are worth more."""
-        if not isinstance(step, SetStatus | TellIssue) or not step.once:
+        if not isinstance(step, SetStatus | CommentOnCommit | TellIssue) or not step.once:
             return False
         self._keep(environment, f"{TRIED}{step.key}")
         return True
 
-    def act(self, o: Observation, step: Step) -> None:  # noqa: C901, PLR0912 - one case per step
+    def act(self, o: Observation, step: Step) -> None:  # noqa: C901, PLR0912, PLR0915 - one case per step
         """Carry one step out.
 
         Raises:
@@ -151,6 +156,12 @@ class Actor:
                 self._note(name, step)
             case Comment():
                 self._comment(o, step)
+                self._note(name, step)
+            case CommentOnCommit(commit) if self._forge.commit_comments is not None:
+                body = self._said_on_commit(o, step)
+                failpoint("commit-comment", "before")
+                self._forge.commit_comments.once(commit, step.key, body)
+                failpoint("commit-comment", "after")
                 self._note(name, step)
             case TellIssue() if self._forge.issues is not None:
                 failpoint("issue", "before")
@@ -207,9 +218,9 @@ class Actor:
         commit = self._build(o, draft.state.change)
         write = intent(o, step, branch, commit)
         entry = self._sight.ledgers.build(o.ledger.id, write.state, write.message, o.now.wall)
-        failpoint("intent", "before")
         target = self._sight.repository.branch_ref if step.direct else f"refs/heads/{branch}"
         tip = step.draft.base if step.direct else step.replaces
+        failpoint("intent", "before")
         if self._sight.repository.atomic and tip != commit:
             self._swap(entry, RefUpdate(target, tip, commit))
         else:
@@ -265,20 +276,22 @@ class Actor:
         return pull.state is PullRequestState.OPEN and shown == self._wanted(o, step.change)
 
     def _wanted(self, o: Observation, change: Change) -> _Wanted:
-        state = o.ledger.state
-        if change.kind is ChangeKind.PROMOTE:  # the entry that the change names, not the tip: it has the run's numbers
-            pipeline = o.environment.pipeline
-            state = self._sight.ledgers.read(pipeline, change.source, CommitId(change.source_ledger)).state
-        origin = next((known for known in self._sight.environments if known.name == change.source), None)
+        run = o.ledger.state.run
         promotes = change.kind is ChangeKind.PROMOTE
-        revision = change.source_revision if promotes or state.run is None else state.run.revision
+        if promotes:  # the entry that the change names, not the tip: it has the run's numbers
+            pipeline = o.environment.pipeline
+            run = self._sight.ledgers.read(pipeline, change.source, CommitId(change.source_ledger)).state.run
+        elif run is not None and run.subject.tree != change.base_tree:
+            run = None  # the revert is through, and what it has put away is not what ran last
+        origin = next((known for known in self._sight.environments if known.name == change.source), None)
+        revision = change.source_revision if promotes or run is None else run.revision
         plan = None if origin is None else self._sight.plan_at(origin, revision)
         return _Wanted(
             key=change_key(o, change),
             head=change.branch,
             base=self._sight.repository.branch_ref.removeprefix("refs/heads/"),
             title=pull_request_title(change, o.environment, self._wording),
-            body=pull_request_body(change, o.environment, state.run, source=origin, plan=plan, wording=self._wording),
+            body=pull_request_body(change, o.environment, run, source=origin, plan=plan, wording=self._wording),
         )
 
     def _merge(self, o: Observation, step: MergePullRequest) -> None:
@@ -310,6 +323,15 @@ class Actor:
         self._forge.comment_once(step.number, step.key, body)
         failpoint("comment", "after")
 
+    def _said_on_commit(self, o: Observation, step: CommentOnCommit) -> str:
+        change, run = o.ledger.state.change, o.ledger.state.run
+        assert change is not None  # noqa: S101 - the rule that decided this looked at both
+        assert run is not None  # noqa: S101
+        if step.about == "change":
+            return self._wanted(o, change)["body"]
+        plan = self._sight.plan_at(o.environment, run.revision)
+        return verdict_comment(run, o.environment, plan, brought="pushed")
+
     def _issue(self, o: Observation, step: TellIssue) -> Issue:
         run = o.ledger.state.run
         plan = None if run is None else self._sight.plan_at(o.environment, run.revision)
@@ -337,7 +359,11 @@ class Actor:
         if problem:
             raise Retry(f"the command {step.command} of the outcome {run.verdict} went wrong: {problem}")
 
-    def _note(self, environment: str, step: SetStatus | Comment | OpenPullRequest | DeleteBranch | TellIssue) -> None:
+    def _note(
+        self,
+        environment: str,
+        step: SetStatus | Comment | CommentOnCommit | OpenPullRequest | DeleteBranch | TellIssue,
+    ) -> None:
         if isinstance(step, SetStatus):  # of a commit and context only the newest stands: an older one may be due again
             told = self.told.get(environment, {})
             same = f"status/{step.status.commit}/{step.status.context}/"

@@ -113,6 +113,7 @@ def observe(sight: Sight, environment: Environment, asked: Asked) -> Observation
         stranded=_stranded(sight, state),
         reports=asked.reports,
         issues=asked.forge.issues is not None,
+        commit_comments=asked.forge.commit_comments is not None,
     )
     return _with_proposal(sight, base, asked.forge)
 

@@ -14,6 +14,7 @@ from zlib import crc32
 from gitslo.core.steps import (
     CancelAttempt,
     Comment,
+    CommentOnCommit,
     MergePullRequest,
     Observation,
     Propose,
@@ -151,7 +152,7 @@ def kept_from(step: Step) -> float | None:
     """The share of the push budget that a step leaves to others; None where it does not push."""
     if isinstance(step, StartAttempt | CancelAttempt | RunCommand):
         return None
-    return STATUS_RESERVE if isinstance(step, SetStatus | Comment | TellIssue) else 0.0
+    return STATUS_RESERVE if isinstance(step, SetStatus | Comment | CommentOnCommit | TellIssue) else 0.0
 
 
 def next_look(environment: str, now: float) -> float:

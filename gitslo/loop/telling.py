@@ -12,6 +12,7 @@ from gitslo.core.steps import (
     CancelAttempt,
     ClosePullRequest,
     Comment,
+    CommentOnCommit,
     MergePullRequest,
     Observation,
     OpenPullRequest,
@@ -36,6 +37,11 @@ NOUNS: Final = {ChangeKind.PROMOTE: "promotion", ChangeKind.REVERT: "revert"}
 COMMENTS: Final = {
     "result": "the verdict is added to pull request {}",
     "foreign": "somebody else's commit is on the branch of pull request {}; it is not merged by us",
+}
+
+COMMIT_COMMENTS: Final = {
+    "change": "what commit {} changes, and what it rests on, is said on it",
+    "result": "the verdict is added to commit {}",
 }
 
 ISSUES: Final = {True: "its issue says that a person is needed", False: "its issue is closed"}
@@ -79,6 +85,9 @@ def describe(o: Observation, step: Step) -> Event | None:  # noqa: C901 - one ca
             return Event("change.closed", name, f"pull request {number} closed: {reason}", {"pull_request": number})
         case Comment(number, about):
             return Event("change.commented", name, COMMENTS[about].format(number), {"pull_request": number})
+        case CommentOnCommit(commit, about):
+            message = COMMIT_COMMENTS[about].format(commit[:12])
+            return Event("change.commented", name, message, {"commit": commit})
         case TellIssue(needed):
             return Event("environment.issue", name, ISSUES[needed], {"open": needed})
         case RunCommand(command):

@@ -18,8 +18,8 @@ from gitslo.failpoints import NAMES
 from tests.crash.checker import Kind, Violation, check, cut_off, ends_at, pull_states, tip
 from tests.crash.world import World, stopped, until
 
-ELSEWHERE = ("issue",)
-"""Effects that only a forge with issues comes to: each of those forges' contract says that they are there once."""
+ELSEWHERE = ("issue", "commit-comment")
+"""Effects that only a forge of that kind comes to: each of those forges' contract says that they are there once."""
 
 POINTS = tuple(
     f"{name}:{side}"

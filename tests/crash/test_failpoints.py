@@ -28,6 +28,8 @@ def effects(node: ast.AST) -> Iterator[ast.Call]:
                 yield call
             case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="issues"), attr="tell")):
                 yield call
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="commit_comments"), attr="once")):
+                yield call
 
 
 def functions() -> Iterator[ast.FunctionDef]:

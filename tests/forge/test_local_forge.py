@@ -319,7 +319,7 @@ def test_a_base_that_is_gone_is_refused(world: GitWorld) -> None:
 
 
 def test_everything_is_possible_and_nothing_stands_at_first(world: GitWorld) -> None:
-    """A fresh repository has no statuses; the forge can do all that a forge can."""
+    """A fresh repository has no statuses; the forge can do all that a forge can, but for comments on commits."""
     forge = world.forge()
 
     assert forge.capabilities() == Capabilities(

@@ -17,6 +17,7 @@ from gitslo.model import Allowed, Ceilings, CommitId, Environment, EnvironmentSt
 from gitslo.ports import (
     Event,
     Expected,
+    Forge,
     LoadJob,
     LoadResult,
     LoadSnapshot,
@@ -161,11 +162,15 @@ class Shop:
             author=author,
         )
 
+    def forge(self, repository: Repository) -> Forge:
+        """The local one."""
+        return LocalForge(repository, account="gitslo", wall=lambda: self.clock.now().wall)
+
     def _controller(self, repository: Repository) -> Controller:
         return Controller(
             Settings("shop", "one", Allowed(targets=("*.svc",)), replace(Ceilings(), pushes_per_minute=100_000)),
             repository=repository,
-            forge=LocalForge(repository, account="gitslo", wall=lambda: self.clock.now().wall),
+            forge=self.forge(repository),
             syncers={"process": self.syncer},
             readiness=self.readiness,
             engine=self.engine,

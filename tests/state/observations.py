@@ -12,6 +12,7 @@ from gitslo.core.steps import (
     CancelAttempt,
     ClosePullRequest,
     Comment,
+    CommentOnCommit,
     DeleteBranch,
     Draft,
     Head,
@@ -173,8 +174,10 @@ class World:
     merges: list[str] = field(default_factory=list)
     journal: list[str] = field(default_factory=list)
     keeps_issues: bool = False
+    comments_on_commits: bool = False
     reports: str = ""
     issues: list[bool] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
     nonces: int = 0
 
@@ -223,6 +226,7 @@ class World:
             told=frozenset(self.told),
             room=self.room,
             issues=self.keeps_issues,
+            commit_comments=self.comments_on_commits,
             reports=self.reports,
         )
 
@@ -335,6 +339,9 @@ class World:
                 self.statuses.append(status)
                 self.told.add(key)
             case Comment(_, _, key):
+                self.told.add(key)
+            case CommentOnCommit(_, about, key):
+                self.said.append(about)
                 self.told.add(key)
             case TellIssue(needed, key):
                 self.issues.append(needed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gitslo.core.state import decide
-from gitslo.core.steps import TRIED, Propose, SetStatus
+from gitslo.core.steps import TRIED, CommentOnCommit, Propose, SetStatus
 from gitslo.model import Action, Hold, HoldCause, OutcomeRule, Verdict, WriteMode
 from gitslo.ports import StatusState
 from tests.state.observations import World, environment, outcomes, pipeline
@@ -72,6 +72,57 @@ def test_a_forge_that_is_down_keeps_no_revert_waiting() -> None:
             world.apply(o, step)
 
     assert steps[-3:] == ["Write", "SetStatus", "Propose"]
+
+
+def promoted(*, keeps: bool = True) -> World:
+    """A world in which v1 has passed and v2 has come straight onto the branch; `keeps`: comments on commits."""
+    world = World(env=environment(mode=WriteMode.DIRECT), atomic=True, comments_on_commits=keeps)
+    world.judged(Verdict.PASS)
+    world.candidate = "v2"
+    return world
+
+
+def test_what_went_straight_onto_the_branch_is_told_on_its_commit() -> None:
+    """What it is before its run begins, and that run's verdict; where the forge keeps comments on commits."""
+    told, silent = promoted(), promoted(keeps=False)
+    for world in (told, silent):
+        world.judged(Verdict.PASS)
+
+    order = [each for each in told.journal if each in ("Write:settle", "CommentOnCommit", "Write:claim")]
+    assert (["change", "result"], []) == (told.said, silent.said)
+    assert ["Write:claim", "Write:settle", "CommentOnCommit", "Write:claim", "CommentOnCommit"] == order
+
+
+def test_a_revalidation_adds_nothing_to_what_was_brought() -> None:
+    """The commit has its verdict; what the same tree does a day later is no news about it."""
+    world = promoted()
+    world.judged(Verdict.PASS)
+    world.now += 4000.0
+    world.seen_for = 4000.0
+    world.judged(Verdict.PASS)
+
+    assert ["change", "result"] == world.said
+
+
+def test_a_comment_on_a_commit_keeps_no_revert_waiting() -> None:
+    """As a status: tried once before something else is put there, and written later on."""
+    world = promoted()
+    world.settle()
+    world.end_attempt(Verdict.FAIL)
+    steps = []
+    for _ in range(20):
+        o = world.observe()
+        step = decide(o)
+        steps.append(type(step).__name__)
+        if isinstance(step, Propose):
+            break
+        if isinstance(step, CommentOnCommit):  # the forge does not answer
+            assert step.once
+            world.told.add(f"{TRIED}{step.key}")
+        else:
+            world.apply(o, step)
+
+    assert steps[-2:] == ["CommentOnCommit", "Propose"]
 
 
 def test_a_status_links_to_the_report_it_is_about() -> None:

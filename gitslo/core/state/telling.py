@@ -6,6 +6,7 @@ must stay true: everything told has a natural key and is told once; no revert wa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from gitslo.core.state.table import next_entry
 from gitslo.core.steps import (
     TRIED,
     Comment,
+    CommentOnCommit,
     Observation,
     RunCommand,
     SetStatus,
@@ -59,7 +61,7 @@ def run_command(o: Observation) -> Step | None:
 
 
 def report(o: Observation) -> Step | None:
-    """The verdict as a status on the commit it is about, and on the pull request that brought it."""
+    """The verdict as a status on the commit it is about, and on what brought it: the pull request, or its commit."""
     state, run = o.ledger.state, o.ledger.state.run
     change = state.change
     if open_change(o) is not None and change is not None and state.hold is not None and change.branch:
@@ -69,13 +71,30 @@ def report(o: Observation) -> Step | None:
     if run is None:
         return None
     step = _told_verdict(o, run)
-    if step is not None or run.verdict is None or change is None:
+    if step is not None or change is None:
         return step
-    brought = change.state is ChangeState.SETTLED and change.pull_request is not None
-    key = f"result/{change.id}/{run.id}/{run.attempt}"
-    if brought and run.cause is not Cause.REVALIDATION and key not in o.told and _carries(change, run):
-        return Comment(change.pull_request or 0, "result", key)
-    return None
+    key = _result_key(change, run)
+    if change.branch and change.pull_request is not None and key and key not in o.told:
+        return Comment(change.pull_request, "result", key)
+    return next(_on_commit(o), None)
+
+
+def _result_key(change: Change, run: Run) -> str:
+    """The natural key of a verdict on what a change has brought; empty where the run is about something else."""
+    if change.state is not ChangeState.SETTLED or run.verdict is None or run.cause is Cause.REVALIDATION:
+        return ""
+    return f"result/{change.id}/{run.id}/{run.attempt}" if _carries(change, run) else ""
+
+
+def _on_commit(o: Observation) -> Iterator[CommentOnCommit]:
+    """What a pull request says of a change, on the commit of one that had none, as far as it was not told."""
+    change, run = o.ledger.state.change, o.ledger.state.run
+    if not o.commit_comments or change is None or change.branch or change.state is not ChangeState.SETTLED:
+        return
+    keys = [("change", f"change/{change.id}/{change.commit}"), ("result", _result_key(change, run) if run else "")]
+    for about, key in keys:
+        if key and key not in o.told:
+            yield CommentOnCommit(change.commit, about, key)
 
 
 def issue(o: Observation) -> TellIssue | None:
@@ -157,7 +176,7 @@ def tell_first(o: Observation) -> Step | None:
     run = o.ledger.state.run
     if run is None or run.state is RunState.CLAIMED:
         return None
-    for step in (_told_verdict(o, run), issue(o)):
+    for step in (_told_verdict(o, run), issue(o), *_on_commit(o)):
         if step is not None and f"{TRIED}{step.key}" not in o.told:
             return replace(step, once=True)
     return None
