@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -186,6 +187,26 @@ def test_titles_and_statuses_fit() -> None:
 
     assert len(render.pull_request_title(long, STAGING)) == TITLE_LENGTH
     assert len(render.status_description(failed)) == STATUS_LENGTH
+
+
+def test_without_its_charts_a_page_still_has_its_numbers() -> None:
+    """Mail, chats and old forges draw nothing: counts, rates, kinds of errors and percentiles stand there as text."""
+    page = render.pull_request_body(PROMOTION, STAGING, PASSED, source=STAGING).replace("\u00a0", " ")
+    read = re.sub(r"```mermaid\n.*?```", "", page, flags=re.DOTALL)
+    numbers = (
+        "9 of 3,481",
+        "250 ms",
+        "200/s",
+        "2 status 503",
+        "5.1 ms",
+        "12.3 ms",
+        "71.2 ms",
+        "0.0588 %",
+        "5 %",
+        "17.4 s",
+    )
+
+    assert [] == [number for number in numbers if number not in read]
 
 
 # --------------------------------------------------------------------------- statuses and tables
