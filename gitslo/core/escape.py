@@ -51,17 +51,22 @@ def markdown(text: str) -> str:
     return found[: leading.end()] + "\\" + found[leading.end() :] if leading.group().isdigit() else "\\" + found
 
 
-def code(text: str) -> str:
-    """For Markdown, as a code span, also inside a table.
+def code(text: str, *, in_table: bool = False) -> str:
+    """For Markdown, as a code span.
 
     Nothing in one is recognised as anything; it is quiet all the same, because a squash merge puts a pull request's
     body into a commit message, where code spans are not seen.
+
+    Args:
+        in_table: a bar would end the cell, and elsewhere what keeps it from that would be seen.
     """
-    found = quiet(text).replace("|", "\\|")
+    found = quiet(text)
     if not found:
         return "(empty)"
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", found)), default=0))
     pad = " " if found.startswith("`") or found.endswith("`") else ""
+    if in_table:
+        found = found.replace("|", "\\|")
     return f"{fence}{pad}{found}{pad}{fence}"
 
 

@@ -115,7 +115,7 @@ def verdict_table(findings: Sequence[Finding]) -> str:
     several = len({finding.attempt for finding in findings}) > 1
     rows = [
         [
-            code(row[0]),
+            code(row[0], in_table=True),
             *(markdown(cell) for cell in row[1:3]),
             *(_unbroken(markdown(cell)) for cell in row[3:5]),
             _counted(finding),
@@ -188,7 +188,7 @@ def _times_row(attempt: int, load: LoadSummary) -> list[str]:
 
 
 def _load_name(load: LoadSummary) -> str:
-    return code(load.load if load.endpoint is None else f"{load.load}.{load.endpoint}")
+    return code(load.load if load.endpoint is None else f"{load.load}.{load.endpoint}", in_table=True)
 
 
 def worth(fidelity: Fidelity) -> str:

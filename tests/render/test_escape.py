@@ -73,12 +73,15 @@ def test_markdown_is_read_as_the_very_text(text: str) -> None:
 @MANY
 @given(st.one_of(ANY, NASTY))
 def test_code_is_read_as_the_very_text(text: str) -> None:
-    """Backticks inside do not end the span, and a pipe does not end a table's cell."""
+    """Backticks inside do not end the span; a pipe does not end a table's cell, and is a pipe in running text."""
     shown = bare(plain(text)) or "(empty)"
-    row = READER.render(f"| a | b |\n| --- | --- |\n| {code(text)} | {markdown(text)} |\n")
+    row = READER.render(f"| a | b |\n| --- | --- |\n| {code(text, in_table=True)} | {markdown(text)} |\n")
     cells = [html.unescape(re.sub("</?code>", "", cell)) for cell in re.findall("<td>(.*?)</td>", row, re.DOTALL)]
 
+    said = html.unescape(re.sub("</?code>", "", READER.render(f"a {code(text)}\n")))
+
     assert [bare(cell) for cell in cells] == [shown, bare(plain(text))]
+    assert bare(said) == f"<p>a {shown}</p>\n"
 
 
 @MANY
