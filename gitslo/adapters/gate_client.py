@@ -138,14 +138,18 @@ class GateClient:
         except Refused:
             if answer.status in AWAY:
                 raise Retry(f"it answered with status {answer.status}") from None
-            message = f"what answers at {self.url} is not gitslo: status {answer.status}"
-            raise Refused(Problem(message, hint="expected the address of `serve` in the operator's file")) from None
+            raise _not_gitslo(self.url, answer.status) from None
+
+
+def _not_gitslo(url: str, status: int) -> Refused:
+    message = f"what answers at {url} is not gitslo: status {status}"
+    return Refused(Problem(message, hint="expected the address of `serve` in the operator's file"))
 
 
 def _refusal(url: str, status: int, document: JsonValue) -> Exception:
     error = document.get("error") if isinstance(document, dict) else None
     if not isinstance(error, dict):
-        return Retry(f"it answered with status {status}") if status in AWAY else Refused(f"{url}: status {status}")
+        return Retry(f"it answered with status {status}") if status in AWAY else _not_gitslo(url, status)
     said = {key: plain(value) for key, value in error.items() if isinstance(value, str)}
     message, hint = short(said.get("message", f"status {status}"), 1000), short(said.get("hint", ""), 1000)
     if said.get("code") == "unknown_commit":

@@ -9,7 +9,7 @@ import click
 
 from gitslo.errors import Refused
 
-__all__ = ["above_zero", "maybe", "parsed"]
+__all__ = ["above_zero", "maybe", "not_empty", "parsed"]
 
 T = TypeVar("T")
 
@@ -33,3 +33,10 @@ def above_zero(parse: Callable[[str], T], text: str, option: str) -> T:
     if number == 0:
         raise click.BadParameter(f"expected more than zero, found `{text}`", param_hint=option)
     return number
+
+
+def not_empty(text: str, option: str) -> str:
+    """The text. Blanks alone are what a pipeline gives for a variable that is not set."""
+    if not text.strip():
+        raise click.BadParameter("it is empty; is the variable set that should hold it?", param_hint=option)
+    return text

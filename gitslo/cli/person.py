@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gitslo.model import EnvironmentState
 
-__all__ = ["hold", "resume", "revalidate"]
+__all__ = ["hold", "resume", "revalidate", "who"]
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -35,6 +35,24 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+def who(by: str | None, user: Callable[[], str] = getpass.getuser) -> str:
+    """Who says so.
+
+    Args:
+        by: what was typed.
+        user: the name of who runs this.
+
+    Raises:
+        click.UsageError: nobody knows: a container's user often has no name.
+    """
+    if by is not None and by.strip():
+        return by
+    try:
+        return user()
+    except (KeyError, OSError):  # the one until Python 3.12, the other one since
+        raise click.UsageError("the user that runs this has no name here: say who you are by --by NAME") from None
 
 
 def _say(text: str, state: EnvironmentState, *, as_json: bool) -> None:
@@ -57,11 +75,11 @@ def hold(config: Path, repository: str | None, environment: str, by: str | None,
     Example: gitslo hold prod --config operator.yaml --reason "freeze until Monday"
     """
     from gitslo.cli.chosen import sight_of
+    from gitslo.cli.parsing import not_empty
     from gitslo.loop import person
 
-    state = person.hold(
-        sight_of(config, repository), environment, reason=reason, by=by or getpass.getuser(), wall=time.time()
-    )
+    not_empty(reason, "--reason")
+    state = person.hold(sight_of(config, repository), environment, reason=reason, by=who(by), wall=time.time())
     _say(f"{environment} is held: {reason}", state, as_json=as_json)
 
 
@@ -78,9 +96,7 @@ def resume(config: Path, repository: str | None, environment: str, by: str | Non
     from gitslo.cli.chosen import sight_of
     from gitslo.loop import person
 
-    state = person.resume(
-        sight_of(config, repository), environment, fresh=fresh, by=by or getpass.getuser(), wall=time.time()
-    )
+    state = person.resume(sight_of(config, repository), environment, fresh=fresh, by=who(by), wall=time.time())
     _say(f"{environment} goes on{', on fresh evidence' if fresh else ''}", state, as_json=as_json)
 
 
@@ -94,5 +110,5 @@ def revalidate(config: Path, repository: str | None, environment: str, by: str |
     from gitslo.cli.chosen import sight_of
     from gitslo.loop import person
 
-    state = person.revalidate(sight_of(config, repository), environment, by=by or getpass.getuser(), wall=time.time())
+    state = person.revalidate(sight_of(config, repository), environment, by=who(by), wall=time.time())
     _say(f"{environment} will be judged again", state, as_json=as_json)

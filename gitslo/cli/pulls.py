@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import subprocess
 import time
@@ -155,12 +154,9 @@ def _forge(repository: str, branch: str, *, by: str = "reader") -> LocalForge:
 
 def _person() -> str:
     """Who this is: as Git would write it into a commit, else as the machine knows it."""
-    from gitslo.errors import Refused
+    from gitslo.cli.person import who
 
-    try:
-        return _asked("user.name") or getpass.getuser()
-    except (KeyError, OSError):
-        raise Refused("neither Git nor this machine knows who you are: say --by NAME") from None
+    return who(_asked("user.name"))
 
 
 def _asked(setting: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitslo.cli.parsing import not_empty
 from gitslo.cli.result_files import result_file_options, result_files
 from gitslo.core.answer_formats import AnswerResult, answer_junit, answer_markdown, answer_text
 from gitslo.core.gate import counts_as
@@ -67,8 +68,8 @@ def verdict(
 
     files = result_files(junit_path, summary_path, beside={})
     for option, text in (("--repository", repository), ("--environment", environment), ("--commit", commit)):
-        if text is not None and not text.strip():
-            raise click.BadParameter("it is empty; is the variable set that should hold it?", param_hint=option)
+        if text is not None:
+            not_empty(text, option)
     patience = _parsed(wait)
     try:
         parse_http_url(url)

@@ -167,7 +167,7 @@ def test_pauses_grow_to_a_bound() -> None:
         (HttpAnswer(200, (), b'{"verdict": "pass"', whole=False), "is not gitslo"),
         (HttpAnswer(200, (), b'{"verdict": "pass"}', whole=True), "commit"),
         (HttpAnswer(200, (), b'["pass"]', whole=True), URL),
-        (HttpAnswer(403, (), b"{}", whole=True), "status 403"),
+        (HttpAnswer(403, (), b"{}", whole=True), "is not gitslo: status 403 (expected the address"),
         (verdict("PASS"), "/verdict: expected one of pass,"),
         (verdict("promoted"), "/verdict: expected one of pass,"),
     ],
