@@ -36,16 +36,17 @@ def judge_run(context: click.Context, text: str, config: Path, repository: str |
         Refused: there is no such run, or it was not judged by numbers, or its plan cannot be read any more.
     """
     from gitslo.cli.chosen import sight_of
+    from gitslo.cli.parsing import run_named
     from gitslo.cli.test import exit_code
     from gitslo.core.rejudge import judged_again
     from gitslo.core.scoring import earlier_scores
     from gitslo.loop.person import find_environment
     from gitslo.loop.reading import find_run
 
-    name, _, number = text.partition("#")
+    name, number = run_named(text)
     sight = sight_of(config, repository)
     environment = find_environment(sight, name)
-    run, state = find_run(sight, name, number or None)
+    run, state = find_run(sight, name, number)
     plan = _plan(name, run, sight.plan_at(environment, run.revision))
     again = judged_again(plan, run.evidence, earlier_scores(state.scores, run.id))
     if run.verdict in {None, Verdict.ERROR} or again is None or again.verdict is None:

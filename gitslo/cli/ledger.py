@@ -125,16 +125,17 @@ def report(run: str, config: Path, repository: str | None, as_json: bool) -> Non
     Example: gitslo report prod#3 --config operator.yaml
     """
     from gitslo.cli.chosen import sight_of
+    from gitslo.cli.parsing import run_named
     from gitslo.cli.style import is_terminal, markdown
     from gitslo.core.ledger import to_json
     from gitslo.core.render import report as rendered
     from gitslo.loop.person import find_environment
     from gitslo.loop.reading import find_run
 
-    name, _, number = run.partition("#")
+    name, number = run_named(run)
     sight = sight_of(config, repository)
     environment = find_environment(sight, name)
-    found, state = find_run(sight, name, number or None)
+    found, state = find_run(sight, name, number)
     if as_json:
         click.echo(json.dumps(to_json(found), indent=2))
         return

@@ -9,7 +9,7 @@ import click
 
 from gitslo.errors import Refused
 
-__all__ = ["above_zero", "maybe", "not_empty", "parsed"]
+__all__ = ["above_zero", "maybe", "not_empty", "parsed", "run_named"]
 
 T = TypeVar("T")
 
@@ -40,3 +40,11 @@ def not_empty(text: str, option: str) -> str:
     if not text.strip():
         raise click.BadParameter("it is empty; is the variable set that should hold it?", param_hint=option)
     return text
+
+
+def run_named(text: str) -> tuple[str, str | None]:
+    """The environment and the run's number of `ENVIRONMENT#NUMBER`; None: its last run."""
+    name, mark, number = text.partition("#")
+    if not name or (mark and not number):
+        raise click.BadParameter(f"expected ENVIRONMENT or ENVIRONMENT#NUMBER, found `{text}`", param_hint="the run")
+    return name, number or None

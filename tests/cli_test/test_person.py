@@ -1,6 +1,8 @@
-"""What `gitslo hold`, `resume` and `revalidate` are told by whom, before they look at anything."""
+"""What people type about an environment, before anything is looked at."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 import pytest
@@ -33,3 +35,14 @@ def test_a_hold_needs_a_reason(reason: str) -> None:
     done = CliRunner().invoke(cli, ["hold", "prod", "--config", "nowhere.yaml", "--reason", reason])
 
     assert (2, True) == (done.exit_code, "--reason: it is empty" in done.output)
+
+
+@pytest.mark.parametrize("run", ["", "#", "#2", "prod#"])
+@pytest.mark.parametrize("command", [("report",), ("judge", "--run")])
+def test_half_a_run_is_no_run(command: tuple[str, ...], run: str, tmp_path: Path) -> None:
+    """`prod#` is what a script says whose number is missing: not the last run."""
+    config = tmp_path / "operator.yaml"
+    config.write_text("schema: gitslo/v1\nrepositories:\n  - {name: shop, url: 'file:///nowhere/shop.git'}\n")
+    done = CliRunner().invoke(cli, [*command, run, "--config", str(config)])
+
+    assert (2, True) == (done.exit_code, "expected ENVIRONMENT or ENVIRONMENT#NUMBER" in done.output), done.output
