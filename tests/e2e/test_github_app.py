@@ -15,6 +15,12 @@ from tests.e2e.forge_shop import HEAD, ForgeShop, Served
 from tests.github.server import App, GithubServer
 from tests.github.state import Repository
 
+DIRECT = """\
+write:
+  promotion: {mode: direct}
+  revert: {mode: direct}
+"""
+
 
 @dataclass
 class GithubShop(ForgeShop):
@@ -78,3 +84,23 @@ def test_what_the_app_may_not_is_said(shop: GithubShop) -> None:
     assert "This installation has been suspended (is it installed there, and not suspended?)" in suspended.err
     assert f"the app {shop.app.id} is not installed on {shop.made.full_name}" in gone.err
     assert (0, 0) != (suspended.code, gone.code)
+
+
+def test_what_needs_no_pull_request_is_told_on_its_commit(github: GithubServer, tmp_path: Path) -> None:
+    """`mode: direct`: the promotion's page and its verdict are comments of the app, once each, whoever looks again."""
+    with GithubShop(tmp_path, policy=DIRECT, server=github) as shop:
+        said = [shop.once()]
+        shop.release("checkout/dev", "v2")
+        said += [shop.once(), shop.once()]
+        commit = shop.repository.tip()
+        comments = shop.made.commit_comments[commit]
+        lines = [each.body.partition("\n")[0] for each in comments]
+
+    assert ([0] * 3, ("v2", "pass")) == ([each.code for each in said], shop.judged("checkout/prod")), said[-1].err
+    assert [*shop.made.commit_comments] == [commit]
+    assert {"gitslo-shop[bot]"} == {each.author.login for each in comments}
+    assert [
+        "**Pass**: this release passed in `checkout/dev` (run 2) and may go to `checkout/prod`",
+        "**Pass**: run 2 (sync) of `example/checkout:v2` in `checkout/prod`, after this was pushed",
+    ] == lines
+    assert [] == [thread for thread in shop.made.threads.values() if thread.pull is not None]

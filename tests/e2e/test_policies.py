@@ -40,7 +40,9 @@ def test_mode_direct_writes_to_the_branch_without_a_pull_request(tmp_path: Path)
         assert 0 == world.once().code
         log = world.repository.git("log", "--format=%(trailers:key=Gitslo-Action,valueonly,separator=%x2C)", "main")
         heads = [ref for ref in world.repository.refs() if ref.startswith("refs/heads/")]
+        shown = " ".join(world.gitslo("status").out.split())
 
+        assert "It has no comments on commits: with `mode: direct` the statuses of commits are all" in shown
         assert good == world.manifest("checkout/dev")
         assert ["revert", "", "promote", "", ""] == log.decode().split("\n")[:5]
         assert ["refs/heads/main"] == heads
