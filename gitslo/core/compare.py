@@ -11,13 +11,16 @@ from typing import Final
 from urllib.parse import quote
 
 from gitslo.core.addresses import parse_http_url
+from gitslo.core.nearest import nearest
 from gitslo.errors import Problem, Refused
 from gitslo.model import Change, ChangeKind, Environment, PromotedKind, ReleaseValue
 
 __all__ = ["compare_url", "parse_compare"]
 
 _SAID: Final = ("{before}", "{after}")
-_PLACEHOLDER: Final = re.compile(r"\{(?:service|stage|before|after)\}")
+_KNOWN: Final = (*_SAID, "{service}", "{stage}")
+_PLACEHOLDER: Final = re.compile("|".join(map(re.escape, _KNOWN)))
+_BRACES: Final = re.compile(r"\{[^{}]*\}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~:/?#@!$&*+,;=%\[\]-]*")
 """What a URL is made of, without what ends a link in Markdown."""
 _LONGEST: Final = 128
@@ -31,6 +34,11 @@ def parse_compare(text: str) -> str:
         Refused: it is no URL, or leaves one of the versions out.
     """
     example = "e.g. `https://github.com/acme/{service}/compare/{before}...{after}`"
+    if not text.startswith(("https://", "http://")):
+        raise Refused(Problem("expected a link that begins with https:// or http://", hint=example))
+    for named in _BRACES.findall(text):
+        if named not in _KNOWN:
+            raise Refused(Problem(f"{named} means nothing here", hint=nearest(named, _KNOWN)))
     filled = _PLACEHOLDER.sub("x", text)
     parse_http_url(re.split(r"[?#]", filled, maxsplit=1)[0])
     if not _PLAIN.fullmatch(filled):

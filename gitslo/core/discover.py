@@ -186,6 +186,8 @@ def _promote_problems(pipeline: Pipeline) -> Iterator[Problem]:
     for index, rule in enumerate(pipeline.promote):
         pointer = f"/promote/{index}"
         yield from _placeholder_problems(pipeline, rule.name, f"{pointer}/{rule.kind}")
+        ours = rule.compare.replace("{before}", "").replace("{after}", "")
+        yield from _placeholder_problems(pipeline, ours, f"{pointer}/compare")
         if "{stage}" in rule.name:
             # A release has one digest in every environment, and its names are part of it.
             hint = "with kustomize, promote `name` and let each stage's `newName` differ"

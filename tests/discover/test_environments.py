@@ -211,6 +211,10 @@ def test_plans_that_collide(plan, message):
         (image("app", dve=Locator(LocatorForm.KUSTOMIZE, "kustomization.yaml")), "/promote/0/in/dve"),
         (image("app", dev=Locator(LocatorForm.YAML, "slo.yaml", "a")), "/promote/0/in/dev"),
         (image("app", dev=Locator(LocatorForm.FILE, "a.yaml")), "/promote/0/in/dev"),
+        (
+            PromoteRule(PromotedKind.IMAGE, "app", {}, "https://a.example/{service}/{before}...{after}"),
+            "/promote/0/compare",
+        ),
         (PromoteRule(PromotedKind.FILE, "rules", {}), "/promote/0/in"),
         (PromoteRule(PromotedKind.FIELD, "f", {"dev": Locator(LocatorForm.HELM, "v.yaml", "a")}), "/promote/0/in/dev"),
     ],
@@ -218,6 +222,14 @@ def test_plans_that_collide(plan, message):
 def test_promoted_values_have_a_place_in_the_folder(rule, pointer):
     """What is promoted has one name in all stages, and lives in the folder, outside the plan."""
     assert [found for found, _ in refused(pipeline(stage("dev"), promote=(rule,)))] == [pointer]
+
+
+def test_a_comparison_is_that_of_the_service():
+    """What names the service and the stage is filled in; the versions are, when they are known."""
+    rule = PromoteRule(PromotedKind.IMAGE, "app", {}, "https://a.example/{service}-{stage}/{before}...{after}")
+    (found,) = environments(pipeline(stage("dev", "{service}/dev"), services=("web",), promote=(rule,)))
+
+    assert found.promoted[0].compare == "https://a.example/web-dev/{before}...{after}"
 
 
 def test_a_name_with_a_registry_port():

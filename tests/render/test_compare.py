@@ -88,6 +88,7 @@ def test_a_pattern_is_a_url_with_both_versions(text: str) -> None:
         "https://git.example.com/compare/{before}",
         "https://{before}.example.com/{after}",
         "https://git.example.com/{before}...{after}/{other}",
+        "git.example.com/{before}...{after}",
         "https://git.example.com/({before})...{after}",
         "https://git.example.com/{before} {after}",
         "https://bot:secret@git.example.com/{before}...{after}",
