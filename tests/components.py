@@ -48,6 +48,13 @@ PNPM = (
 )
 """npm packages, with the `integrity` of these versions."""
 
+MERMAIDS = {
+    "10.6.1": "sha512-Hky0/RpOw/1il9X8AvzOEChfJtVvmXm+y7JML5C//ePYMy0/9jCEmW1E1g86x9oDfW9+iVEdTV/i+M6KWRNs4A==",
+    "11.17.2": "sha512-V6K3C8EBdEsPFZXSKMJe6ppQOENxuHARr9GvHX4hh47lAbhMRD9qf4oEK7LoaRQxULMa80/qt5gHO73aCleBBg==",
+    "12.3.0": "sha512-4113TdXeLAsMruJ79OpFL5O8+LTFXhQqZ260rF3tgUmiNAtRm4Uume04I+65PRN6yZ69J4f8rVYWW8zRk65UYw==",
+}
+"""What draws charts on forges, by version: the oldest that has ours, GitHub's, and one newer than any forge's."""
+
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Looked in after the PATH: servers live there, and people's PATH often leaves them out."""
 
@@ -347,6 +354,10 @@ COMPONENTS = (
         "23.0.2",
         "sha512-pV8M7L9GY23AybNvTmo2nyjmpmnt6+2sRE/tqr0ZLQcPS4lnw7u5eZGNmwRNkBC3D7gZXbFx5AHzLUVRBXGDhg==",
         ("generated/api.github.com.json", "generated/ghes-3.17.json", "LICENSE"),
+    ),
+    *(
+        npm_files(f"mermaid-{version}", "mermaid", version, digest, ("dist/mermaid.min.js", "LICENSE"))
+        for version, digest in MERMAIDS.items()
     ),
     python_packages(
         "graphite-api",
