@@ -70,7 +70,7 @@ __all__ = ["Controller", "Poll", "Settings", "Standing"]
 STEPS_PER_POLL: Final = 40
 """Steps that one environment may take in one poll: it goes on while it has something to do, and never for ever."""
 LONGEST_BACK_OFF: Final = 60.0
-LONGEST_RACE: Final = 5.0
+LONGEST_RACE: Final = 10.0
 """Seconds between two tries of what others were faster at: nobody's fault, and the push budget bounds it, too."""
 
 

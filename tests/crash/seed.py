@@ -12,21 +12,10 @@ from pathlib import Path
 from gitslo.adapters.probe import ProbeSyncer
 from gitslo.config import load_operator
 from gitslo.loop.ledgers import Ledgers
-from gitslo.loop.sight import Facts, Sight
-from gitslo.model import (
-    Cause,
-    Environment,
-    EnvironmentState,
-    Evidence,
-    Outcome,
-    Passed,
-    Run,
-    RunState,
-    Subject,
-    Verdict,
-)
+from gitslo.loop.sight import Sight
 from gitslo.ports import Expected
 from gitslo.wiring import open_repository
+from tests.passed import passed_once
 
 
 def prove(config: Path, cache: Path) -> None:
@@ -40,42 +29,7 @@ def prove(config: Path, cache: Path) -> None:
     for environment in sight.environments:
         facts = sight.facts(environment)
         expected = Expected(sight.revision, facts.tree.digest, facts.release)
-        state = _passed(sight, environment, facts, probe.report(environment, expected).fingerprint)
+        fingerprint = probe.report(environment, expected).fingerprint
+        state = passed_once(sight, environment, fingerprint=fingerprint, wall=time.time())
         update = sight.ledgers.build(None, state, "proven before the story begins", time.time())
         repository.swap([update])
-
-
-def _passed(sight: Sight, environment: Environment, facts: Facts, fingerprint: str) -> EnvironmentState:
-    subject = Subject(facts.tree.digest, facts.plan.digest)
-    run = Run(
-        id="1",
-        cause=Cause.SYNC,
-        subject=subject,
-        revision=sight.revision,
-        release=facts.release,
-        fingerprint=fingerprint,
-        confirming=False,
-        state=RunState.JUDGED,
-        attempt=1,
-        extensions=0,
-        takeovers=0,
-        cut_off=(),
-        claim=None,
-        evidence=Evidence(),
-        verdict=Verdict.PASS,
-        findings=(),
-        judged_wall=time.time(),
-        outcome=Outcome.DONE,
-    )
-    passed = Passed(
-        run="1",
-        revision=sight.revision,
-        subject=subject,
-        release=facts.release,
-        fingerprint=fingerprint,
-        withdrawn=False,
-        limits=facts.plan.limits(),
-    )
-    return EnvironmentState(
-        environment.pipeline, environment.name, entry=1, why="judge", run=run, last_pass=passed, runs=1
-    )

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitslo.load.http2 import frames
+from tests.load.listening import listening
 from tests.required import required
 
 __all__ = ["OK", "Peer", "answering", "app", "hypercorn", "nginx"]
@@ -80,37 +81,8 @@ class Peer:
 @contextmanager
 def answering(talk: Callable[[Peer], None]) -> Iterator[int]:
     """The port of a server that calls `talk` for each connection; when that returns the connection is closed."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    taken: list[socket.socket] = []
-    threads: list[threading.Thread] = []
-
-    def serve(connection: socket.socket, number: int) -> None:
-        with connection, suppress(OSError):
-            talk(Peer(connection, number))
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                thread = threading.Thread(target=serve, args=(connection, len(taken)))
-                taken.append(connection)
-                threads.append(thread)
-                thread.start()
-
-    accepting = threading.Thread(target=accept)
-    accepting.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        accepting.join()
-        listener.close()
-        for connection in taken:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join(10)
+    with listening(lambda connection, number: talk(Peer(connection, number))) as port:
+        yield port
 
 
 # --------------------------------------------------------------------------- real ones

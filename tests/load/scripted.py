@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -11,6 +10,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import StreamEnded
 from h2.exceptions import ProtocolError
+
+from tests.load.listening import listening
 
 __all__ = ["plain", "scripted"]
 
@@ -21,7 +22,7 @@ Answer = Callable[[H2Connection, int], None]
 def scripted(answer: Answer) -> Iterator[int]:
     """Its port. `answer` is called with the connection and the stream of each request that has come whole."""
 
-    def talk(connection: socket.socket) -> None:
+    def talk(connection: socket.socket, _: int) -> None:
         session = H2Connection(
             H2Configuration(client_side=False, validate_outbound_headers=False, normalize_outbound_headers=False)
         )
@@ -34,7 +35,7 @@ def scripted(answer: Answer) -> Iterator[int]:
                         answer(session, event.stream_id)
             connection.sendall(session.data_to_send())
 
-    with _listening(talk) as port:
+    with listening(talk) as port:
         yield port
 
 
@@ -42,43 +43,9 @@ def scripted(answer: Answer) -> Iterator[int]:
 def plain(said: bytes) -> Iterator[int]:
     """The port of a server that says the same to everybody who says something, and hangs up."""
 
-    def talk(connection: socket.socket) -> None:
+    def talk(connection: socket.socket, _: int) -> None:
         if connection.recv(65536):
             connection.sendall(said)
 
-    with _listening(talk) as port:
+    with listening(talk) as port:
         yield port
-
-
-@contextmanager
-def _listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
-    taken: list[socket.socket] = []
-    threads: list[threading.Thread] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            talk(connection)
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                taken.append(connection)
-                thread = threading.Thread(target=serve, args=(connection,))
-                threads.append(thread)
-                thread.start()
-
-    accepting = threading.Thread(target=accept)
-    accepting.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        accepting.join()
-        listener.close()
-        for connection in taken:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join()

@@ -16,23 +16,15 @@ from gitslo.loop.ledgers import Ledgers
 from gitslo.loop.sight import Sight
 from gitslo.model import (
     Allowed,
-    Cause,
     Ceilings,
     CommitId,
     Environment,
-    EnvironmentState,
-    Evidence,
-    Outcome,
-    Passed,
-    Run,
-    RunState,
-    Subject,
-    Verdict,
 )
 from gitslo.ports import Clock, Expected, Forge, RefUpdate, Repository, SyncReport, SyncState
 from gitslo.testing.fake_forge import FakeForge
 from gitslo.testing.fake_load import FakeLoad
 from gitslo.testing.fake_readiness import FakeReadiness
+from tests.passed import passed_once
 
 PIPELINE = """\
 schema: gitslo/v1
@@ -155,30 +147,7 @@ class Mono:
         sight.look()
         updates = []
         for environment in sight.environments:
-            facts = sight.facts(environment)
-            subject = Subject(facts.tree.digest, facts.plan.digest)
-            run = Run(
-                id="1",
-                cause=Cause.SYNC,
-                subject=subject,
-                revision=sight.revision,
-                release=facts.release,
-                fingerprint="print",
-                confirming=False,
-                state=RunState.JUDGED,
-                attempt=1,
-                extensions=0,
-                takeovers=0,
-                cut_off=(),
-                claim=None,
-                evidence=Evidence(),
-                verdict=Verdict.PASS,
-                findings=(),
-                judged_wall=1.0,
-                outcome=Outcome.DONE,
-            )
-            last = Passed("1", sight.revision, subject, facts.release, "print", withdrawn=False, limits=())
-            state = EnvironmentState("mono", environment.name, entry=1, why="judge", run=run, last_pass=last, runs=1)
+            state = passed_once(sight, environment, fingerprint="print", wall=1.0)
             updates.append(sight.ledgers.build(None, state, "seeded", 1.0))
         sight.repository.swap(updates)
 
