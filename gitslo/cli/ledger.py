@@ -119,7 +119,8 @@ def log(environment: str, config: Path, repository: str | None, as_json: bool, m
 @CONFIG
 @REPOSITORY
 @AS_JSON
-def report(run: str, config: Path, repository: str | None, as_json: bool) -> None:
+@click.option("--short", "briefly", is_flag=True, help="Print a few lines of plain text, for mail and chat.")
+def report(run: str, config: Path, repository: str | None, as_json: bool, briefly: bool) -> None:
     """The report of one run, as Markdown: RUN is ENVIRONMENT (its last run) or ENVIRONMENT#NUMBER.
 
     Example: gitslo report prod#3 --config operator.yaml
@@ -128,16 +129,22 @@ def report(run: str, config: Path, repository: str | None, as_json: bool) -> Non
     from gitslo.cli.parsing import run_named
     from gitslo.cli.style import is_terminal, markdown
     from gitslo.core.ledger import to_json
+    from gitslo.core.notice import notice
     from gitslo.core.render import report as rendered
     from gitslo.loop.person import find_environment
     from gitslo.loop.reading import find_run
 
+    if as_json and briefly:
+        raise click.UsageError("--json and --short exclude each other")
     name, number = run_named(run)
     sight = sight_of(config, repository)
     environment = find_environment(sight, name)
     found, state = find_run(sight, name, number)
     if as_json:
         click.echo(json.dumps(to_json(found), indent=2))
+        return
+    if briefly:
+        click.echo(notice(found, state, environment))
         return
     plan = sight.plan_at(environment, found.revision)
     markdown(rendered(found, state, environment, plan, charts=not is_terminal(sys.stdout)))

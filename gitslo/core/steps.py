@@ -345,11 +345,13 @@ class Comment:
 
     Attributes:
         about: `result` (the run's verdict) or `foreign` (a foreign commit on our branch).
+        once: as of SetStatus.
     """
 
     number: int
     about: str
     key: str
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final, TypedDict
 
 from gitslo.core.ledger import to_json
+from gitslo.core.notice import notice
 from gitslo.core.render import (
     commit_message,
     issue_body,
@@ -20,7 +21,7 @@ from gitslo.core.render import (
     pull_request_title,
     verdict_comment,
 )
-from gitslo.core.state import change_key, intent, status_context
+from gitslo.core.state import change_key, intent, report_link, status_context
 from gitslo.core.steps import (
     TRIED,
     CancelAttempt,
@@ -111,7 +112,7 @@ class Actor:
 
     def skips(self, environment: str, step: Step) -> bool:
         """Whether a step is left out where it cannot be done now: others wait for it, and are worth more."""
-        if not isinstance(step, SetStatus | CommentOnCommit | TellIssue) or not step.once:
+        if not isinstance(step, SetStatus | Comment | CommentOnCommit | TellIssue) or not step.once:
             return False
         self._keep(environment, f"{TRIED}{step.key}")
         return True
@@ -350,6 +351,7 @@ class Actor:
             "GITSLO_CAUSE": run.cause.value,
             "GITSLO_VERDICT": run.verdict.value if run.verdict is not None else "",
             "GITSLO_REVISION": run.revision,
+            "GITSLO_TEXT": notice(run, o.ledger.state, o.environment, report_link(o, o.environment.name, run.id)),
         }
         document = {"environment": o.environment.name, "pipeline": o.environment.pipeline, "run": to_json(_light(run))}
         failpoint("command", "before")

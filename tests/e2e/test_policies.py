@@ -75,6 +75,8 @@ def test_revert_release_keeps_what_else_the_commit_changed(tmp_path: Path) -> No
         assert (0, " fail", "\n") == (said.code, verdict, rest)
         assert ("shop", "checkout/dev", "2") == (told["pipeline"], told["environment"], told["run"]["id"])
         assert "the command note has been run" in said.err
+        assert "checkout/dev: fail in run 2 (sync) of example/checkout:bad1\n" in (tmp_path / "text").read_text()
+        assert (tmp_path / "text").read_text() == world.gitslo("report", "checkout/dev#2", "--short").out
 
 
 def test_a_newer_commit_supersedes_the_run_under_way(tmp_path: Path) -> None:

@@ -87,7 +87,9 @@ schema: gitslo/v1
 instance: one
 repositories:
 {repositories}commands:
-  note: {{argv: [sh, -c, "cat >> {folder}/notes; echo \\" $GITSLO_VERDICT\\" >> {folder}/notes"], timeout: 10s}}
+  note:
+    argv: [sh, -c, "cd {folder}; cat >> notes; echo \\" $GITSLO_VERDICT\\" >> notes; printenv GITSLO_TEXT > text"]
+    timeout: 10s
 ceilings: {{rate: 500/s, duration: 1m, connections: 20, concurrent_runs: 4, pushes_per_minute: 6000}}
 serve: {{listen: "127.0.0.1:0"}}
 """

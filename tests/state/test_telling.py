@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gitslo.core.state import decide
-from gitslo.core.steps import TRIED, CommentOnCommit, Propose, SetStatus
+from gitslo.core.steps import TRIED, Comment, CommentOnCommit, Propose, SetStatus
 from gitslo.model import Action, Hold, HoldCause, OutcomeRule, Verdict, WriteMode
 from gitslo.ports import StatusState
 from tests.state.observations import World, environment, outcomes, pipeline
@@ -118,6 +118,41 @@ def test_a_comment_on_a_commit_keeps_no_revert_waiting() -> None:
     steps = until_proposed(world)
 
     assert steps[-4:] == ["Write", "SetStatus", "CommentOnCommit", "Propose"]
+
+
+def test_a_fail_is_told_on_the_pull_request_that_brought_it_before_its_revert_is_proposed() -> None:
+    """Afterwards the ledger's change is the revert, and nobody would come back to it."""
+    world = World()
+    world.judged(Verdict.PASS)
+    world.candidate = "v2"
+    world.settle()
+    world.journal.clear()
+    world.judged(Verdict.FAIL)
+
+    told = [each for each in world.journal if each in ("Comment", "Propose")]
+    assert (world.merges, told[:2]) == (["v2", "v1"], ["Comment", "Propose"])
+
+
+def test_no_revert_waits_for_a_comment_either() -> None:
+    """A forge that takes no comment is asked once."""
+    world = World()
+    world.judged(Verdict.PASS)
+    world.candidate = "v2"
+    world.settle()
+    world.end_attempt(Verdict.FAIL)
+    steps = []
+    for _ in range(20):
+        o = world.observe()
+        step = decide(o)
+        steps.append(type(step).__name__)
+        if isinstance(step, Propose):
+            break
+        if isinstance(step, Comment | SetStatus):
+            world.told.add(f"{TRIED}{step.key}")
+        else:
+            world.apply(o, step)
+
+    assert steps[-3:] == ["SetStatus", "Comment", "Propose"]
 
 
 def test_a_status_links_to_the_report_it_is_about() -> None:

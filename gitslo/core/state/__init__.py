@@ -28,7 +28,7 @@ from gitslo.core.state.changing import intent
 from gitslo.core.state.facts import change_key, pass_key
 from gitslo.core.state.rules import RULES, decide
 from gitslo.core.state.table import CHANGE_TABLE, RUN_TABLE, Edge
-from gitslo.core.state.telling import status_context
+from gitslo.core.state.telling import report_link, status_context
 
 __all__ = [
     "CHANGE_TABLE",
@@ -39,5 +39,6 @@ __all__ = [
     "decide",
     "intent",
     "pass_key",
+    "report_link",
     "status_context",
 ]

@@ -148,11 +148,11 @@ def propose_new(o: Observation) -> Step | None:
 
 
 def _proposed(o: Observation, wanted: Draft, change: Change | None, message: str) -> Step | None:
-    """The intent; in direct mode, where it may bring the change, only when that may come in."""
+    """The intent, once what it takes the place of is told; in direct mode it brings the change, so only when it may."""
     direct = is_direct(o, wanted.kind)
     if direct and judging_now(o):
         return None
-    told = tell_first(o) if direct else None
+    told = tell_first(o) if direct or change is None else None
     return told or Propose(wanted, change, o.proposal.tip, message, direct)
 
 

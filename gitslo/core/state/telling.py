@@ -40,7 +40,16 @@ from gitslo.model import (
 )
 from gitslo.ports import STATUS_LENGTH, Status, StatusState
 
-__all__ = ["issue", "permission_of", "report", "run_command", "status_context", "status_of", "tell_first"]
+__all__ = [
+    "issue",
+    "permission_of",
+    "report",
+    "report_link",
+    "run_command",
+    "status_context",
+    "status_of",
+    "tell_first",
+]
 
 
 def status_context(environment: str) -> str:
@@ -70,13 +79,16 @@ def report(o: Observation) -> Step | None:
             return step
     if run is None:
         return None
-    step = _told_verdict(o, run)
-    if step is not None or change is None:
-        return step
+    return _told_verdict(o, run) or _on_pull_request(o, run) or next(_on_commit(o), None)
+
+
+def _on_pull_request(o: Observation, run: Run) -> Comment | None:
+    """The verdict on the pull request that brought what was judged."""
+    change = o.ledger.state.change
+    if change is None or not change.branch or change.pull_request is None:
+        return None
     key = _result_key(change, run)
-    if change.branch and change.pull_request is not None and key and key not in o.told:
-        return Comment(change.pull_request, "result", key)
-    return next(_on_commit(o), None)
+    return Comment(change.pull_request, "result", key) if key and key not in o.told else None
 
 
 def _result_key(change: Change, run: Run) -> str:
@@ -155,6 +167,11 @@ def _told_verdict(o: Observation, run: Run) -> SetStatus | None:
     return status_of(o, run.revision, *_verdict_status(o.ledger.state, run), o.environment.name, run.id)
 
 
+def report_link(o: Observation, environment: str, run: str) -> str:
+    """The address of a run's report; empty where this daemon has none."""
+    return f"{o.reports}&{urlencode({'environment': environment, 'run': run})}" if o.reports else ""
+
+
 def status_of(
     o: Observation, commit: CommitId, state: StatusState, text: str, environment: str = "", run: str = ""
 ) -> SetStatus | None:
@@ -164,19 +181,19 @@ def status_of(
         description = description[: STATUS_LENGTH - 1] + "…"
     context = status_context(o.environment.name)
     key = f"status/{commit}/{context}/{state}/{description}"
-    link = f"{o.reports}&{urlencode({'environment': environment, 'run': run})}" if o.reports and run else ""
+    link = report_link(o, environment, run) if run else ""
     return None if key in o.told else SetStatus(Status(commit, context, state, description, link), key)
 
 
 def tell_first(o: Observation) -> Step | None:
-    """Before something else is put there or judged there: the verdict on what ran, where people look for it.
+    """Before something else is proposed, put or judged there: the verdict on what ran, where people look for it.
 
     Tried once each: no revert waits for a forge that is down.
     """
     run = o.ledger.state.run
     if run is None or run.state is RunState.CLAIMED:
         return None
-    for step in (_told_verdict(o, run), issue(o), *_on_commit(o)):
+    for step in (_told_verdict(o, run), issue(o), _on_pull_request(o, run), *_on_commit(o)):
         if step is not None and f"{TRIED}{step.key}" not in o.told:
             return replace(step, once=True)
     return None
