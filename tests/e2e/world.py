@@ -1,8 +1,9 @@
 """A user's own repository, end to end: two services, two stages, the probe syncer, and gitslo as a process.
 
-A perfect deployer is simulated by one HTTP server: it answers for each environment with the image that the branch
-names, with status 500 where that is tagged `bad` or the environment has drifted. Everything else is real: Git, the
-command line, the daemon, its load. Called by the tests of this folder; the `with` block leaves no process behind.
+A perfect deployer is simulated by one HTTP server: asked for a version it deploys the image that the branch names, and
+it answers for each environment as what is deployed there, with status 500 where that is tagged `bad` or the environment
+has drifted. Everything else is real: Git, the command line, the daemon, its load. Called by the tests of this folder;
+the `with` block leaves no process behind.
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ class World:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._tags: tuple[str | None, dict[str, str]] = (None, {})
+        self._deployed: dict[str, str] = {}
         self._children: list[subprocess.Popen[str]] = []
         self.repository = self.created()
         files = {"gitslo.yaml": PIPELINE.format(port=self.port, policy=self.policy).encode()}
@@ -210,9 +212,13 @@ class World:
             self._tags = (tip, found)
         return self._tags[1]
 
+    def deploys(self) -> None:
+        """What the branch names is deployed, but for what is stuck."""
+        self._deployed = {**self.tags(), **self.stuck}
+
     def answers(self, environment: str) -> str:
-        """The tag that answers in an environment."""
-        return self.stuck.get(environment) or self.tags().get(environment, "")
+        """The tag that answers in an environment; looking at the branch for every request would be most of the load."""
+        return self._deployed.get(environment, "")
 
     # ------------------------------------------------------------- gitslo
 
@@ -314,9 +320,12 @@ def lines(log: Path) -> Iterator[dict[str, object]]:
 def _handler(world: World) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             environment, _, rest = self.path.removeprefix("/").rpartition("/")
+            if rest == "version":
+                world.deploys()
             tag = world.answers(environment)
             if rest == "version":
                 service = environment.partition("/")[0]

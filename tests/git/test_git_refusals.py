@@ -221,6 +221,15 @@ def test_a_sha256_repository_is_not_in_this_version(tmp_path) -> None:
     assert "not in this version" in raised(Refused, client(f"file://{path}", tmp_path / "cache").list_refs)
 
 
+def test_a_file_is_no_repository(tmp_path) -> None:
+    """Tried again it would be a file again: refused, with what to look at."""
+    (tmp_path / "operator.yaml").write_text("schema: gitslo/v1\n")
+
+    said = raised(Refused, client(f"file://{tmp_path}/operator.yaml", tmp_path / "cache").list_refs)
+
+    assert "there is no such repository" in said
+
+
 def test_a_port_with_nothing_on_it_is_tried_again(tmp_path) -> None:
     """The network's faults pass: Retry."""
     with closed_port() as port:

@@ -70,7 +70,8 @@ def cleaned(text: str) -> str:
 _STATUS = re.compile(r"The requested URL returned error: (\d{3})")
 _WANTS_LOGIN = re.compile(r"Authentication failed for|could not read (?:Username|Password)|terminal prompts disabled")
 _NO_REPOSITORY = re.compile(
-    r"repository '[^']*' not found|does not appear to be a git repository|not a git repository|Repository not found"
+    r"repository '[^']*' not found|does not appear to be a git repository|not a git repository|Repository not found|"
+    r"invalid gitfile format"
 )
 _OWNER = re.compile(r"dubious ownership")
 _TRANSPORT = re.compile(r"transport '[^']*' not allowed|not valid: is this a git repository|redirect", re.IGNORECASE)
