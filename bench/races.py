@@ -2,8 +2,8 @@
 
     python bench/races.py [COMMITS] [PAUSE]
 
-COMMITS: of each of four people, 200 unless said. PAUSE: seconds between two of one person's, 5 on average unless said:
-a push every 1.25 seconds, for about a quarter of an hour.
+COMMITS: of each of four people, 200 unless said. PAUSE: seconds between two of one person's, 2 on average unless said:
+a push every half second, for about eight minutes.
 
 A bare repository that keeps a log of every move of its branch, four clones with real `git push`, fetch and rebase, and
 `gitslo serve` in direct mode. Every few seconds a release passes in one environment and is pushed onto the branch for
@@ -32,7 +32,7 @@ from tests.e2e.world import World, lines, until
 
 GIVEN = sys.argv[1:]
 COMMITS = int(GIVEN[0]) if GIVEN else 200
-PAUSE = float(GIVEN[1]) if GIVEN[1:] else 5.0
+PAUSE = float(GIVEN[1]) if GIVEN[1:] else 2.0
 PEOPLE = ("ann", "ben", "eve", "kim")
 DIRECT = """\
 write:
