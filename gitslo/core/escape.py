@@ -19,8 +19,8 @@ _BREAK = "\u200b"
 """A zero-width space: keeps a word readable and stops a forge from acting on it."""
 
 _MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=\w)")
-_REFERENCE = re.compile(r"""(?:[#!](?=\w)|\bGH-(?=\d)|[~%](?=["\w])|[&$](?=\d))""")
-"""Issues and merge requests; GitLab's labels, milestones, epics and snippets."""
+_REFERENCE = re.compile(r"""(?:[#!](?=\w)|\bGH-(?=\d)|(?<!\d)[~%](?=["\w])|[&$](?=\d))""")
+"""Issues and merge requests; GitLab's labels, milestones, epics and snippets. `1%"` is a limit's end in quotes."""
 _LINK = re.compile(r"(?::(?=//)|\bwww(?=\.))", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?<=[A-Za-z0-9._+-])@(?=[A-Za-z0-9-]+\.)")
 _MARKUP = re.compile(r"([\\`*_{}\[\]|~$])")
