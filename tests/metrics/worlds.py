@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,7 +112,7 @@ class FakeWorld:
         """Nothing is open."""
 
 
-class HttpWorld:
+class HttpWorld(ABC):
     """What the worlds with a server have in common.
 
     Attributes:
@@ -132,11 +133,13 @@ class HttpWorld:
         self.secret_file = folder / "token"
         self.secret_file.write_text(CANARY, encoding="utf-8")
 
+    @abstractmethod
     def honest(self, asked: Asked) -> Answer:
-        raise NotImplementedError
+        """What a server that tells the truth answers."""
 
+    @abstractmethod
     def twist(self, lie: Lie) -> Callable[[bytes], bytes] | None:
-        raise NotImplementedError
+        """The lie; None where this kind of server has none of the sort."""
 
     def source(self) -> MetricSource:
         text = self.text.replace("URL", self.server.url).replace("TOKEN", str(self.secret_file))

@@ -397,3 +397,14 @@ class World:
             self.end_attempt(verdict)
             stay = self.settle()
         return stay
+
+
+def passed_and_failed(**changed: object) -> World:
+    """A world in which v1 has passed and v2 has just failed and stands at HEAD, before anything follows."""
+    world = World(**changed)  # type: ignore[arg-type]
+    world.judged(Verdict.PASS)
+    world.commit_tag("v2")
+    world.settle()
+    world.end_attempt(Verdict.FAIL)
+    world.step()
+    return world
