@@ -16,6 +16,7 @@ from gitslo.forge_settings import ForgeSettings
 from gitslo.model import ByteCount, CommitId, Seconds, Target
 from gitslo.ports import Address, HttpAnswer, Issue, Status, StatusState, TlsMaterial
 from gitslo.wiring_run import SystemClock
+from tests.e2e.world import until
 from tests.gitea_server import BOT, OWNER, GiteaServer, Reply
 
 __all__ = ["CountingSend", "GiteaWorld"]
@@ -72,6 +73,7 @@ class GiteaWorld:
         self.settings = ForgeSettings(kind="gitea", url=server.url, project=self.repository, branch="main", **settings)  # type: ignore[arg-type]
         self.send = CountingSend()
         self.clock = SystemClock()
+        self._pushed: set[str] = set()
 
     def api(self, who: str, method: str, path: str, body: object = None) -> Reply:
         """One call about this repository."""
@@ -91,7 +93,12 @@ class GiteaWorld:
         return GiteaForge(http, self.settings)
 
     def push(self, branch: str, path: str, content: str, who: str = OWNER) -> CommitId:
-        return CommitId(self.server.commit(self.repository, branch, {path: content}, who))
+        again = branch in self._pushed and self.tip(branch) is None
+        self._pushed.add(branch)
+        made = self.server.commit(self.repository, branch, {path: content}, who)
+        if again:  # its going is worked off in the background, before this, and would close what is opened meanwhile
+            until(lambda: made in str(self.api(OWNER, "GET", "/activities/feeds").data), f"{branch} is worked off")
+        return CommitId(made)
 
     def tip(self, branch: str) -> CommitId | None:
         found = self.server.tip(self.repository, branch)

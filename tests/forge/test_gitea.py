@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from gitslo.errors import Refused, Retry
-from gitslo.model import Instant
-from gitslo.ports import PullRequest, PullRequestState
+from gitslo.model import Instant, Target
+from gitslo.ports import Forge, HttpAnswer, PullRequest, PullRequestState
 from tests.e2e.world import until
-from tests.forge.gitea_world import GiteaWorld
+from tests.forge.gitea_world import CountingSend, GiteaWorld
 from tests.gitea_server import BOT, OWNER, STRANGER, GiteaServer
 
 HEAD = "gitslo/shop/dev/promote"
@@ -67,6 +68,49 @@ def test_who_may_not_merge_is_told_what_to_allow(gitea: GiteaServer) -> None:
 
     assert any(f"{BOT} may not merge into main" in line for line in forge.capabilities().cannot)
     assert forge.find(HEAD)[0].state is PullRequestState.OPEN
+
+
+class Checking(CountingSend):
+    """The real Gitea, whose look at the base's last push is still under way at the first merges of it."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._times = times
+
+    def __call__(self, method: str, target: Target, path: str, **words: Any) -> HttpAnswer:
+        if path.endswith("/merge") and self._times:
+            self._times -= 1
+            headers = (("content-type", "application/json"),)
+            return HttpAnswer(405, headers, b'{"message": "Please try again later"}', whole=True)
+        return super().__call__(method, target, path, **words)
+
+
+def checking(world: GiteaWorld, times: int) -> Forge:
+    world.send = Checking(times)
+    return world.forge()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_look_that_is_under_way_is_waited_for(times: int, gitea: GiteaServer) -> None:
+    """The base has just moved: what stands in the merge's way is what Gitea says once it has looked, and no more."""
+    world = GiteaWorld(gitea)
+    pull, forge = opened(world), checking(world, times)
+    world.push("main", "readme", "somebody else's")
+    protect(world, block_on_outdated_branch=True)
+    with pytest.raises(Retry, match="it is behind main"):
+        forge.merge(pull.number, pull.head_commit, "Merge")
+
+    assert forge.find(HEAD)[0].outdated
+
+
+def test_a_look_that_does_not_end_stands_in_nobodys_way(gitea: GiteaServer) -> None:
+    """It is no reason that holds: the merge is tried again at once, and nothing is said to block it."""
+    world = GiteaWorld(gitea)
+    pull, forge = opened(world), checking(world, 1 << 10)
+    with pytest.raises(Retry, match="Please try again later") as caught:
+        forge.merge(pull.number, pull.head_commit, "Merge")
+
+    assert (forge.find(HEAD)[0].blocked, caught.value.delay) == ("", 1.0)
 
 
 def test_a_method_that_the_repository_forbids_is_told(gitea: GiteaServer) -> None:
