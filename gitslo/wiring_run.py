@@ -47,6 +47,7 @@ from gitslo.source_config import MakeSource, Server, SourceConfig, SqlConfig
 if TYPE_CHECKING:
     from gitslo.adapters.grpc_client import GrpcHealthProbe
     from gitslo.adapters.http_client import HttpReadinessProbe
+    from gitslo.load.engines.process import Standby
     from gitslo.load.results.detail import LoadDetail
 
 __all__ = [
@@ -79,8 +80,12 @@ def load_engine(
     allowed: Allowed,
     access: TargetAccess | None = None,
     engines: Mapping[str, Path | None] | None = None,
+    standby: Standby | None = None,
 ) -> EngineByName:
-    """Our own engine and the programs in `engines`, within the operator's bounds and with what the operator gives."""
+    """Our own engine and the programs in `engines`, within the operator's bounds and with what the operator gives.
+
+    `standby`: a worker of our own engine that has been started already.
+    """
     from gitslo.load.engines.own import ProcessLoadEngine  # noqa: PLC0415 - not needed to print a help page
 
     def reachable(host: str) -> bool:
@@ -95,7 +100,7 @@ def load_engine(
         make = next(iter(found)).load()
         return cast("MeasuringEngine", make(ceilings, reachable, access, path))
 
-    own = ProcessLoadEngine(ceilings, reachable, access, LazySchemas(access))
+    own = ProcessLoadEngine(ceilings, reachable, access, LazySchemas(access), standby)
     return EngineByName(own, engines or {}, foreign)
 
 

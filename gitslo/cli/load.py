@@ -5,13 +5,19 @@ The live view goes to standard error and the result to standard output, so that 
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitslo.cli.grouped import GroupedCommand
 from gitslo.cli.load_options import Flags, options
+
+if TYPE_CHECKING:
+    from gitslo.cli.load_arguments import Asked
+    from gitslo.load.engines.process import Standby
+    from gitslo.load.results.detail import LoadDetail
 
 __all__ = ["load"]
 
@@ -37,20 +43,34 @@ def load(url: str, **given: Any) -> None:
 
     Exit code: 0; 1 where not one request succeeded; 2 for a mistake in the arguments or a name that does not resolve.
     """
+    from gitslo.load.engines.process import Standby
+
+    flags = Flags(**given)
+    with Standby() if not flags.engine else contextlib.nullcontext() as standby:
+        order, detail = _measured(url, flags, standby)
+    _told(flags, order, detail)
+
+
+def _measured(url: str, flags: Flags, standby: Standby | None) -> tuple[Asked, LoadDetail]:
+    """What was asked for, and what came of it. Its imports take as long as the worker on standby takes to start."""
     from gitslo.cli.load_arguments import asked
-    from gitslo.cli.load_result import check_file, document, nothing_succeeded, tell, write_files
+    from gitslo.cli.load_result import check_file
     from gitslo.cli.load_view import LiveView
     from gitslo.model import Allowed
     from gitslo.wiring_run import load_engine
 
-    flags = Flags(**given)
     order = asked(url, flags)
     check_file(flags.hlog, "--hlog")
     check_file(flags.openmetrics, "--openmetrics")
     engines = {flags.engine: None} if flags.engine else None
-    engine = load_engine(order.ceilings, Allowed(targets=order.job.target.hosts), order.access, engines)
+    engine = load_engine(order.ceilings, Allowed(targets=order.job.target.hosts), order.access, engines, standby)
     with LiveView() as live:
-        detail = engine.measure(order.job, live.show)
+        return order, engine.measure(order.job, live.show)
+
+
+def _told(flags: Flags, order: Asked, detail: LoadDetail) -> None:
+    from gitslo.cli.load_result import document, nothing_succeeded, tell, write_files
+
     write_files(flags, detail)
     if flags.as_json:
         click.echo(json.dumps(document(order, detail), indent=2))

@@ -5,6 +5,7 @@ Called by `gitslo.core.document`. Invariants:
     * Every mistake of a document is told, not only the first.
     * A subschema `{"title": ..., "not": {}}`, and a word in `x-later`, is a part of the language that this version does
       not have. A word in `x-hints` is a mistake that is often made, with how to mend it.
+    * The validator, whose import takes a fifth of what a command needs to start, is imported by the first document.
 """
 
 from __future__ import annotations
@@ -13,15 +14,14 @@ import json
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
-from typing import Any, cast
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from referencing import Registry
+from typing import TYPE_CHECKING, Any, cast
 
 from gitslo.core.mistakes import Fault, Mistake, tell
 from gitslo.core.yamlnodes import Plain, pointer_to
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 __all__ = ["Contract", "load_schema", "mistakes"]
 
@@ -37,6 +37,8 @@ class Contract(StrEnum):
 @cache
 def load_schema(contract: Contract) -> dict[str, Any]:
     """The schema as it is shipped."""
+    from importlib.resources import files  # noqa: PLC0415 - see the module
+
     text = (files("gitslo") / "schemas" / f"{contract}.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
@@ -44,6 +46,9 @@ def load_schema(contract: Contract) -> dict[str, Any]:
 
 @cache
 def _validator(contract: Contract, part: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - see the module
+    from referencing import Registry  # noqa: PLC0415 - see the module
+
     schema = load_schema(contract)
     whole = {**schema["$defs"][part], "$defs": schema["$defs"]} if part else schema
     # An explicit registry: the default one would fetch what a `$ref` names.

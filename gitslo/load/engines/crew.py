@@ -1,24 +1,22 @@
 """The worker processes of one load: started together, heard together, and all gone at the end. Called by `own`.
 
 Invariants
-- A worker is in a process group of its own, holds our pipe, and is dead when `kill` returns.
+- A worker holds our pipe, and is dead when `kill` returns.
 - A worker that ends without its last word is lost, and said so with what it last wrote.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from typing import IO
 
 from gitslo.errors import Retry
+from gitslo.load.engines.process import Standby, WorkerProcess, end, start
 from gitslo.load.messages import Assignment, End, Line, Ready, Report, Start, decode, encode
 from gitslo.load.results.merger import Merger
 
@@ -30,35 +28,18 @@ _START_AHEAD = 0.02
 _GRACE = 2.0
 """Seconds after a deadline of a worker after which the engine stops believing in it."""
 _TAIL = 2000
-_ENVIRONMENT = (
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "PATH",
-    "PYTHONPATH",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TMPDIR",
-    "VIRTUAL_ENV",
-)
-"""What a worker inherits: nothing that could be a credential."""
 
 
 class _Worker:
     """One worker process as the engine sees it."""
 
-    def __init__(self, assignment: Assignment, heard: queue.SimpleQueue[tuple[int, Line | None]]) -> None:
+    def __init__(
+        self, assignment: Assignment, process: WorkerProcess, heard: queue.SimpleQueue[tuple[int, Line | None]]
+    ) -> None:
         self.shard = assignment.shard
         self.running = True
         self.noise = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gitslo.load.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-        )
+        self.process = process
         self._heard = heard
         self._said = threading.Lock()
         self._reader = threading.Thread(target=self._listen, name=f"load-worker-{self.shard}", daemon=True)
@@ -86,9 +67,7 @@ class _Worker:
         """End it, whatever it does, and wait until it is gone."""
         assert self.process.stdin is not None  # noqa: S101 - it is a pipe
         assert self.process.stdout is not None  # noqa: S101 - it is a pipe
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        end(self.process)
         self._reader.join()
         with contextlib.suppress(OSError):
             self.process.stdin.close()
@@ -98,15 +77,19 @@ class _Worker:
 class Crew:
     """All workers of one job. Its methods but `tell` belong to one thread.
 
+    Args:
+        assignments: one for each worker.
+        standby: gives a process that has been started already, while it has one.
+
     Attributes:
         lost: a sentence for each worker that ended without a result.
         started: seconds since the epoch at the common start.
     """
 
-    def __init__(self, assignments: Sequence[Assignment]) -> None:
+    def __init__(self, assignments: Sequence[Assignment], standby: Standby) -> None:
         self.lost: list[str] = []
         self.started = 0.0
-        self._assignments = assignments
+        self._assignments, self._standby = assignments, standby
         self._heard: queue.SimpleQueue[tuple[int, Line | None]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._until = time.monotonic() + _READY_WITHIN
@@ -129,7 +112,8 @@ class Crew:
         """
         try:
             for assignment in self._assignments:
-                self._workers.append(_Worker(assignment, self._heard))
+                process = self._standby.taken() or start()
+                self._workers.append(_Worker(assignment, process, self._heard))
         except OSError as error:
             raise Retry(f"a load worker could not be started: {error.strerror or error}") from error
         waiting = {worker.shard for worker in self._workers}

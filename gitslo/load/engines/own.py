@@ -26,6 +26,7 @@ from gitslo.load.engines.abort import Watch
 from gitslo.load.engines.access import NoAccess
 from gitslo.load.engines.bounds import check
 from gitslo.load.engines.crew import Crew
+from gitslo.load.engines.process import Standby
 from gitslo.load.engines.workers import chosen, cores
 from gitslo.load.grpc.prepared import prepare
 from gitslo.load.messages import Assignment, Authorize, PreparedMethod, limits_of
@@ -53,6 +54,7 @@ class ProcessLoadEngine:
         allowed: Callable[[str], bool],
         access: TargetAccess | None = None,
         schemas: MethodSchemas | None = None,
+        standby: Standby | None = None,
     ) -> None:
         """Bind the operator's bounds.
 
@@ -61,11 +63,13 @@ class ProcessLoadEngine:
             allowed: whether a host, as the plan writes it, may be called.
             access: certificates, identities and variables; None: there are none.
             schemas: finds the types of gRPC methods; None: only calls that need none can be made.
+            standby: a worker that has been started already, for the first job; None: there is none.
         """
         self._ceilings = ceilings
         self._allowed = allowed
         self._access = access or NoAccess()
         self._schemas = schemas
+        self._standby = standby or Standby()
 
     def run(self, job: LoadJob, on_snapshot: Callable[[LoadSnapshot], bool]) -> LoadResult:
         """Carry out the job; see `ports.LoadEngine`.
@@ -87,7 +91,7 @@ class ProcessLoadEngine:
         merger = Merger(job)
         assignments = self._assignments(job, tls, authorization, methods)
         prepared(assignments[0])  # as above
-        crew = Crew(assignments)
+        crew = Crew(assignments, self._standby)
         watch = Watch(job.section.abort)
         try:
             crew.start()
