@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,6 +105,7 @@ def templates(draw):
     return Template(text, tuple(used))
 
 
+@pytest.mark.heavy
 @settings(derandomize=True, database=None, deadline=None, max_examples=150)
 @given(templates(), tags, tags)
 def test_outside_the_edited_scalars_nothing_changes(template, old, new):

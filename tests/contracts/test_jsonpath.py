@@ -60,6 +60,7 @@ def doubled(step: str, times: int) -> str:
     return "|".join([step] * times)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("expression", "document"),
     [
@@ -94,6 +95,7 @@ def test_a_large_answer_fits_the_budget() -> None:
     assert search("length([?up]) == length(@) && !contains([].name, 'x') && length([?!up]) == `0`", document) is True
 
 
+@pytest.mark.heavy
 def test_a_plan_with_such_an_expression_is_refused_where_it_stands() -> None:
     """Already when the plan is read, with line and column."""
     plan = (

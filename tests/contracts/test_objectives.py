@@ -269,6 +269,7 @@ TERMS = [
 ]
 
 
+@pytest.mark.heavy
 @given(
     st.one_of(
         st.text(max_size=40),

@@ -23,6 +23,7 @@ from gitslo.core.yamlsafe import (
 from gitslo.errors import Problem, Refused
 from tests.contracts.test_yamlsafe import refusal, value
 
+pytestmark = pytest.mark.heavy
 SECONDS = 1.0
 """What one file may take (fault F16) on a machine that does nothing else."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from functools import cache
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ def mutated(value: Plain, number: int, odd: Plain) -> tuple[Plain, int]:
     return value, number
 
 
+@pytest.mark.heavy
 @given(
     name=st.sampled_from([folder.name for folder in cases()]),
     number=st.integers(1, 150),

@@ -166,6 +166,7 @@ def sums(state: EnvironmentState) -> list[tuple[int, int, int]]:
     return [(each.total, each.bad, each.late) for attempt in run.evidence.attempts for each in attempt.tallies]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("attempts", "objectives", "seconds", "histogram", "width", "histograms"),
     [
@@ -196,6 +197,7 @@ def test_a_ledger_stays_below_its_cap(
     assert kept == histograms
 
 
+@pytest.mark.heavy
 def test_a_coarse_ledger_is_written_again_as_it_is() -> None:
     """What was coarsened once stays: the next entry loses nothing more."""
     once = decode(encoded(large(8, 40, 900)), key=KEY, parent=None, **WHERE)
@@ -203,6 +205,7 @@ def test_a_coarse_ledger_is_written_again_as_it_is() -> None:
     assert decode(encoded(once), key=KEY, parent=None, **WHERE) == once
 
 
+@pytest.mark.heavy
 def test_what_cannot_be_dropped_is_refused_when_it_is_too_large() -> None:
     """Rejections are never forgotten to make room."""
     rejected = tuple(Rejection("t" * 40, None, "p" * 64, str(index), "too slow") for index in range(3000))

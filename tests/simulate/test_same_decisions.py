@@ -42,6 +42,7 @@ def some_bad(draw: np.random.Generator, rows: Rows, share: float) -> np.ndarray:
     return np.where(burst, rows.total, alone)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("limit", [0.01, 0.05, 0.3, 0.9, 0.0, 1.0])
 @pytest.mark.parametrize("spared", [5, 1])
 def test_counts_are_decided_as_the_product_does(limit, spared) -> None:

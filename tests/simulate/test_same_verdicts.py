@@ -144,6 +144,7 @@ def test_a_whole_second_and_a_threshold_end_so_too() -> None:
     assert {1, -1} <= found
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("mean", [0.2, 0.5, 0.9])
 def test_metrics_alone_end_so_too(mean) -> None:
     """A ratio, a gauge's mean and its samples without load: windows are known one scrape late."""

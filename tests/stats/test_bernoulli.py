@@ -59,6 +59,7 @@ def _cases() -> list[tuple[int, int, float]]:
     return cases
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("limit", LIMITS)
 def test_agrees_with_sixty_digits(limit) -> None:
     """Within 1e-6 of high-precision arithmetic wherever |log E| is at most 50, and relatively beyond."""

@@ -68,6 +68,7 @@ def test_it_is_never_ruined(samples, limit) -> None:
     assert log_e_mean_above(samples, limit, low=0, high=1) >= len(samples) * math.log(0.5) - 1e-9
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("share", [0.05, 0.5])
 def test_a_mean_at_its_limit_is_rarely_decided(share) -> None:
     """Looking after every sample, at most 5 % of the runs with the mean at the limit decide, in each direction."""

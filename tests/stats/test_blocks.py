@@ -22,6 +22,7 @@ def gauge(draw: random.Random, phi: float, count: int, mean: float = 0.5, spread
     return values
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("phi", [0.0, 0.6, 0.9])
 def test_a_gauge_at_its_limit_is_rarely_decided(phi) -> None:
     """At most 5 % of the runs with the mean at the limit decide, at any of 40 looks, in each direction."""

@@ -335,6 +335,7 @@ def test_a_service_that_keeps_its_limit_in_bursts_rarely_fails(share, length) ->
     assert found.failed <= most(RUNS, 0.05)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("limit", "within"), [(0.01, 0.2), (0.05, 1.0), (0.05, 0.5), (0.05, 0.2)])
 def test_so_it_is_with_higher_limits_and_weaker_bursts(limit, within) -> None:
     """At limits of 1 and 5 %, where all, half or a fifth of the requests of bursts of 5 s fail."""
@@ -350,6 +351,7 @@ def test_the_plain_test_would_have_failed_it() -> None:
     assert found.plainly_failed > RUNS * 0.45
 
 
+@pytest.mark.heavy
 def test_the_effect_alone_would_have_failed_it() -> None:
     """Divided by the design effect only, bursts of 5 s fail more than 5 % of runs at a limit of 5 %."""
     draw = random.Random(32)  # noqa: S311 - a seeded simulation
@@ -366,6 +368,7 @@ def test_the_effect_alone_would_have_failed_it() -> None:
     assert failed > most(RUNS, 0.05)
 
 
+@pytest.mark.heavy
 def test_a_service_at_its_limit_is_not_passed_by_bursts_that_it_has_shown() -> None:
     """Bursts of 0.1 s, one every 10 s, exactly at the limit: passed after a minute in at most 5 % of runs."""
     found = simulated(0.01, lambda draw: bursts(draw, 0.01, 0.1), seed=33)
@@ -373,6 +376,7 @@ def test_a_service_at_its_limit_is_not_passed_by_bursts_that_it_has_shown() -> N
     assert found.passed <= most(RUNS, 0.05)
 
 
+@pytest.mark.heavy
 def test_independent_errors_are_found() -> None:
     """Twice the limit fails in every run of two minutes, and the limit itself in hardly one."""
     twice = simulated(0.01, lambda draw: independent(draw, 0.02), seed=34)
@@ -381,6 +385,7 @@ def test_independent_errors_are_found() -> None:
     assert (RUNS, True) == (twice.failed, at_it.failed <= most(RUNS, 0.05))
 
 
+@pytest.mark.heavy
 def test_a_clean_service_with_few_errors_passes() -> None:
     """A fifth of the limit, each request alone, passes in every run."""
     assert RUNS == simulated(0.01, lambda draw: independent(draw, 0.002), seed=36).passed

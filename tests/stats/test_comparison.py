@@ -66,6 +66,7 @@ def alarms(share: float, test: Callable[[int, int], float], runs: int, errors: i
     return found
 
 
+@pytest.mark.heavy
 def test_equal_rates_rarely_alarm() -> None:
     """Looking at every one of 400 errors, at most 5 % of the runs with equal rates say "worse", and "not worse"."""
     runs = 200
@@ -74,6 +75,7 @@ def test_equal_rates_rarely_alarm() -> None:
     assert alarms(0.5, log_e_not_worse, runs, 400, 2) <= most(runs, 0.05)
 
 
+@pytest.mark.heavy
 def test_twice_the_rate_is_found() -> None:
     """Twice the baseline's rate is found within 400 errors; allowed twice, it is not."""
     assert alarms(2 / 3, log_e_worse, 40, 400, 3) == 40
