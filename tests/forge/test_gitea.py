@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gitslo.errors import Refused, Retry
+from gitslo.errors import Conflict, Refused, Retry
 from gitslo.model import Instant, Target
 from gitslo.ports import Forge, HttpAnswer, PullRequest, PullRequestState
 from tests.e2e.world import until
@@ -71,22 +72,28 @@ def test_who_may_not_merge_is_told_what_to_allow(gitea: GiteaServer) -> None:
 
 
 class Checking(CountingSend):
-    """The real Gitea, whose look at the base's last push is still under way at the first merges of it."""
+    """The real Gitea, whose look at the base's last push is still under way at the first merges of it.
 
-    def __init__(self, times: int) -> None:
+    Args:
+        times: at how many of them.
+        meanwhile: what happens at each.
+    """
+
+    def __init__(self, times: int, meanwhile: Callable[[], object]) -> None:
         super().__init__()
-        self._times = times
+        self._times, self._meanwhile = times, meanwhile
 
     def __call__(self, method: str, target: Target, path: str, **words: Any) -> HttpAnswer:
         if path.endswith("/merge") and self._times:
             self._times -= 1
+            self._meanwhile()
             headers = (("content-type", "application/json"),)
             return HttpAnswer(405, headers, b'{"message": "Please try again later"}', whole=True)
         return super().__call__(method, target, path, **words)
 
 
-def checking(world: GiteaWorld, times: int) -> Forge:
-    world.send = Checking(times)
+def checking(world: GiteaWorld, times: int, meanwhile: Callable[[], object] = bool) -> Forge:
+    world.send = Checking(times, meanwhile)
     return world.forge()
 
 
@@ -101,6 +108,21 @@ def test_a_look_that_is_under_way_is_waited_for(times: int, gitea: GiteaServer) 
         forge.merge(pull.number, pull.head_commit, "Merge")
 
     assert forge.find(HEAD)[0].outdated
+
+
+def test_a_conflict_that_the_look_finds_is_one(gitea: GiteaServer) -> None:
+    """What merged when we looked, and does not when Gitea has looked again, is computed anew and not waited for."""
+    world = GiteaWorld(gitea)
+
+    def moved() -> None:
+        world.push("main", "image", "v9")
+        until(lambda: not world.api(OWNER, "GET", f"/pulls/{pull.number}").data["mergeable"], "Gitea has seen it")
+
+    pull, forge = opened(world), checking(world, 1, moved)
+    with pytest.raises(Conflict):
+        forge.merge(pull.number, pull.head_commit, "Merge")
+
+    assert forge.find(HEAD)[0].state is PullRequestState.OPEN
 
 
 def test_a_look_that_does_not_end_stands_in_nobodys_way(gitea: GiteaServer) -> None:

@@ -41,8 +41,8 @@ _OUTDATED: Final = "The head branch is behind the base branch"
 against it (Gitea 1.26, services/pull/merge.go, CheckPullBranchProtections; Forgejo says the same); with status 409 and
 more words around it where only the push shows it, because the base has moved this moment."""
 _CHECKING: Final = "Please try again later"
-"""What a merge is refused with while Gitea tries out anew whether the pull request merges, as the base has just moved
-(Gitea 1.26, routers/api/v1/repo/pull.go)."""
+"""What a merge is refused with while Gitea tries out anew whether the pull request merges, as the base has just moved,
+and where it has found that it does not (Gitea 1.26, routers/api/v1/repo/pull.go)."""
 _PULLS: Final = PullWords(
     closing={"state": "closed"}, not_changed=(404, 409, 412), not_closed=(412,), settling=SETTLING, sign="WIP: "
 )
@@ -215,7 +215,9 @@ class GiteaForge(HttpForge[GiteaPull]):
         moved = reply.status == HTTPStatus.CONFLICT and _OUTDATED not in reply.said
         if moved or not after.open or after.head_commit != expected_head:
             raise self._not_as_it_is(after, reply.said)
-        raise self._not_yet(after, self._why_not(after, reply.said), remembered=_CHECKING not in reply.said)
+        if _CHECKING in reply.said:
+            raise self._not_yet(after, reply.said, remembered=False) if after.mergeable else self._not_clean(after)
+        raise self._not_yet(after, self._why_not(after, reply.said))
 
     def _in_order(self, repository: Record) -> list[MergeMethod]:
         """The methods, the one that is used first: the operator's, or else the repository's usual one."""
