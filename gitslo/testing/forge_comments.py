@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gitslo.model import CommitId
-from gitslo.testing.forge_world import ForgeWorld, expect, with_opened
+from gitslo.testing.expectations import expect
+from gitslo.testing.forge_world import ForgeWorld, with_opened
 
 __all__ = ["COMMENTS"]
 

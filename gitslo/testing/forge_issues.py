@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gitslo.ports import Issue, Issues
-from gitslo.testing.forge_world import IssueWorld, expect
+from gitslo.testing.expectations import expect
+from gitslo.testing.forge_world import IssueWorld
 
 __all__ = ["ISSUES"]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from gitslo.errors import Conflict, Retry
 from gitslo.ports import PullRequestState
-from gitslo.testing.forge_world import HEAD, ForgeWorld, expect, expect_raised, open_one, with_opened
+from gitslo.testing.expectations import expect, expect_raised
+from gitslo.testing.forge_world import HEAD, ForgeWorld, open_one, with_opened
 
 __all__ = ["MERGING"]
 

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from gitslo.errors import Conflict, Refused
 from gitslo.ports import PullRequestState
-from gitslo.testing.forge_world import HEAD, NOBODY, ForgeWorld, expect, expect_raised, open_one, with_opened
+from gitslo.testing.expectations import expect, expect_raised
+from gitslo.testing.forge_world import HEAD, NOBODY, ForgeWorld, open_one, with_opened
 
 __all__ = ["PULLS"]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from gitslo.errors import Refused
 from gitslo.ports import Status, StatusState
-from gitslo.testing.forge_world import HEAD, NOBODY, ForgeWorld, expect, expect_raised
+from gitslo.testing.expectations import expect, expect_raised
+from gitslo.testing.forge_world import HEAD, NOBODY, ForgeWorld
 
 __all__ = ["STATUSES"]
 

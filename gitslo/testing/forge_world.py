@@ -1,18 +1,16 @@
-"""What the checks of the Forge contract run in, and how they say that something is wrong.
+"""What the checks of the Forge contract run in, and what several of them begin with.
 
 Used by the files with checks of one theme each; a test suite provides a `ForgeWorld`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
-from gitslo.errors import GitsloError
 from gitslo.model import CommitId
 from gitslo.ports import Forge, Issue, PullRequest, Status
 
-__all__ = ["HEAD", "NOBODY", "ForgeWorld", "IssueWorld", "expect", "expect_raised", "open_one", "with_opened"]
+__all__ = ["HEAD", "NOBODY", "ForgeWorld", "IssueWorld", "open_one", "with_opened"]
 
 HEAD = "gitslo/shop/dev/promote"
 NOBODY = CommitId("0" * 40)
@@ -71,21 +69,6 @@ class IssueWorld(ForgeWorld, Protocol):
 
     def person_writes_issue(self, issue: Issue, name: str) -> None:
         """A person opens one that looks like one of ours, mark and label and all."""
-
-
-def expect(actual: object, expected: object) -> None:
-    """Fail where two things are not equal."""
-    if actual != expected:
-        raise AssertionError(f"expected {expected!r}, found {actual!r}")
-
-
-def expect_raised(kind: type[GitsloError], effect: Callable[[], object]) -> None:
-    """Fail where an effect does not end in this kind of error."""
-    try:
-        found = effect()
-    except kind:
-        return
-    raise AssertionError(f"expected {kind.__name__}, found {found!r}")
 
 
 def open_one(forge: Forge, world: ForgeWorld, title: str = "Promote") -> PullRequest:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from gitslo.model import Metric, Objective, Role
 from gitslo.ports import LoadEngine, LoadJob, LoadResult, LoadSnapshot
+from gitslo.testing.expectations import expect
 
 __all__ = ["DELAY", "ERRORS", "LOAD_CONTRACT", "RATE", "SLOW", "STRICT", "TIMEOUT", "Behaviour", "LoadWorld"]
 
@@ -66,11 +67,6 @@ class LoadWorld(Protocol):
         """The processes of the engine that still are."""
 
 
-def _expect(actual: object, expected: object, what: str = "") -> None:
-    if actual != expected:
-        raise AssertionError(f"{what + ': ' if what else ''}expected {expected!r}, found {actual!r}")
-
-
 def _true(holds: bool, said: object) -> None:
     if not holds:
         raise AssertionError(str(said))
@@ -88,11 +84,11 @@ def counts_add_up(world: LoadWorld) -> None:
     """Every arrival of the schedule is in the second in which it was due, and in the summary, once."""
     result = _run(world, Behaviour.WELL, ERRORS, STRICT)
     for index in range(2):
-        _expect([(s.at, s.total) for s in result.counts[index].seconds], [(0, RATE), (1, RATE)])
-    _expect(result.summaries[0].requests, 2 * RATE)
-    _expect((result.summaries[0].errors, _sum(result, 0, "bad")), ((), 0))
-    _expect(round(result.ended_at, 6), 2.0)
-    _expect(result.no_pass, ())
+        expect([(s.at, s.total) for s in result.counts[index].seconds], [(0, RATE), (1, RATE)])
+    expect(result.summaries[0].requests, 2 * RATE)
+    expect((result.summaries[0].errors, _sum(result, 0, "bad")), ((), 0))
+    expect(round(result.ended_at, 6), 2.0)
+    expect(result.no_pass, ())
 
 
 def seconds_are_shown_once_they_are_known(world: LoadWorld) -> None:
@@ -110,21 +106,21 @@ def seconds_are_shown_once_they_are_known(world: LoadWorld) -> None:
         final = {second.at: second.total for second in result.counts[index].seconds}
         for snapshot in seen:
             shown = snapshot.counts[index].seconds
-            _expect([s.at for s in shown if s.at + 1 + mark > snapshot.elapsed + 1e-6], [])
-            _expect({s.at: s.total for s in shown}, {s.at: final[s.at] for s in shown})
+            expect([s.at for s in shown if s.at + 1 + mark > snapshot.elapsed + 1e-6], [])
+            expect({s.at: s.total for s in shown}, {s.at: final[s.at] for s in shown})
 
 
 def errors_are_counted(world: LoadWorld) -> None:
     """Half of the answers are errors: half of the requests are bad, under a kind that says why, and none is excused."""
     result = _run(world, Behaviour.HALF, ERRORS)
-    _expect((_sum(result, 0, "total"), _sum(result, 0, "bad"), _sum(result, 0, "late")), (2 * RATE, RATE, 0))
-    _expect(sum(number for _, number in result.summaries[0].errors), RATE)
+    expect((_sum(result, 0, "total"), _sum(result, 0, "bad"), _sum(result, 0, "late")), (2 * RATE, RATE, 0))
+    expect(sum(number for _, number in result.summaries[0].errors), RATE)
 
 
 def a_known_delay_is_measured(world: LoadWorld) -> None:
     """Every answer comes `DELAY` late: all of them break the limit below it, and hardly one the limit far above."""
     result = _run(world, Behaviour.SLOWLY, STRICT, SLOW)
-    _expect((_sum(result, 0, "total"), _sum(result, 0, "bad")), (2 * RATE, 2 * RATE))
+    expect((_sum(result, 0, "total"), _sum(result, 0, "bad")), (2 * RATE, 2 * RATE))
     _true(_sum(result, 0, "late") <= _NOISE * 2 * RATE, f"excused: {_sum(result, 0, 'late')}")
     _true(_sum(result, 1, "bad") <= _NOISE * 2 * RATE, f"above the high limit: {_sum(result, 1, 'bad')}")
     middle = result.summaries[0].latency.p50
@@ -144,7 +140,7 @@ def it_stops_when_it_is_told(world: LoadWorld) -> None:
     _true(_FIRST_LOOK <= result.ended_at < _LONG / 2, f"it ended at {result.ended_at}")
     total = _sum(result, 0, "total")
     _true(abs(total - RATE * result.ended_at) <= _ON_THE_EDGE, f"{total} requests in {result.ended_at:.3f} s")
-    _expect(result.summaries[0].requests, total)
+    expect(result.summaries[0].requests, total)
     _true(_sum(result, 0, "bad") <= _NOISE * total, f"{_sum(result, 0, 'bad')} bad")
 
 
@@ -162,14 +158,14 @@ def it_ends_before_its_deadline(world: LoadWorld) -> None:
 def a_dead_target_fails_everything(world: LoadWorld) -> None:
     """Nothing listens: every request is counted, and every one has failed."""
     result = _run(world, Behaviour.NOT_AT_ALL, ERRORS)
-    _expect((_sum(result, 0, "total"), _sum(result, 0, "bad")), (2 * RATE, 2 * RATE))
-    _expect(sum(number for _, number in result.summaries[0].errors), 2 * RATE)
+    expect((_sum(result, 0, "total"), _sum(result, 0, "bad")), (2 * RATE, 2 * RATE))
+    expect(sum(number for _, number in result.summaries[0].errors), 2 * RATE)
 
 
 def nothing_is_left_running(world: LoadWorld) -> None:
     """Whatever ends a load, the end of its schedule or an exception of the caller's, no process outlives it."""
     _run(world, Behaviour.WELL, ERRORS, seconds=1.0)
-    _expect(list(world.left()), [])
+    expect(list(world.left()), [])
 
     def look(_: LoadSnapshot) -> bool:
         raise KeyError("the caller's own")
@@ -177,7 +173,7 @@ def nothing_is_left_running(world: LoadWorld) -> None:
     try:
         world.engine().run(world.job(Behaviour.WELL, (ERRORS,), _LONG, 2 * _LONG), look)
     except KeyError:
-        _expect(list(world.left()), [])
+        expect(list(world.left()), [])
         return
     raise AssertionError("the caller's exception did not come through")
 
@@ -187,7 +183,7 @@ def figures_say_what_they_are_worth(world: LoadWorld) -> None:
     result = _run(world, Behaviour.WELL, ERRORS)
     [fidelity] = {summary.fidelity for summary in result.summaries}
     _true(0.0 < fidelity.max_rel_error < 1.0, fidelity)
-    _expect(bool(fidelity.drops) and not (result.no_pass and result.no_fail), False)
+    expect(bool(fidelity.drops) and not (result.no_pass and result.no_fail), False)
 
 
 LOAD_CONTRACT: tuple[Callable[[LoadWorld], None], ...] = (

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from gitslo.errors import Refused, Retry
 from gitslo.ports import MetricAnswer, MetricQuestion, MetricSource
+from gitslo.testing.expectations import expect
 
 __all__ = ["METRICS_CONTRACT", "OBLIGATIONS", "Lie", "MetricsWorld", "Outcome", "no_lie_becomes_a_value"]
 
@@ -127,21 +128,16 @@ class MetricsWorld(Protocol):
         """How often a host that a redirect names was asked."""
 
 
-def _expect(actual: object, expected: object) -> None:
-    if actual != expected:
-        raise AssertionError(f"expected {expected!r}, found {actual!r}")
-
-
 def the_truth_is_told(world: MetricsWorld) -> None:
     """One value per window, in the question's order, and nothing beside them."""
-    _expect(world.source().measure(world.question), world.truth)
+    expect(world.source().measure(world.question), world.truth)
 
 
 def asking_changes_nothing(world: MetricsWorld) -> None:
     """Two looks at the same windows say the same, from one client and from another."""
     source = world.source()
     first, second = source.measure(world.question), source.measure(world.question)
-    _expect([first, second, world.source().measure(world.question)], [world.truth] * 3)
+    expect([first, second, world.source().measure(world.question)], [world.truth] * 3)
 
 
 def some_windows_are_asked_for_alone(world: MetricsWorld) -> None:
@@ -149,8 +145,8 @@ def some_windows_are_asked_for_alone(world: MetricsWorld) -> None:
     question, truth = world.question, world.truth
     last = replace(question, windows=question.windows[-1:])
     gap = replace(question, windows=(question.windows[0], *question.windows[2:]))
-    _expect(world.source().measure(last).values, truth.values[-1:])
-    _expect(world.source().measure(gap).values, (truth.values[0], *truth.values[2:]))
+    expect(world.source().measure(last).values, truth.values[-1:])
+    expect(world.source().measure(gap).values, (truth.values[0], *truth.values[2:]))
 
 
 def several_ask_at_once(world: MetricsWorld) -> None:
@@ -159,18 +155,18 @@ def several_ask_at_once(world: MetricsWorld) -> None:
     questions = [replace(world.question, windows=world.question.windows[:count]) for count in (1, 2, 3)] * 2
     with ThreadPoolExecutor(len(questions)) as pool:
         found = list(pool.map(source.measure, questions))
-    _expect([each.values for each in found], [world.truth.values[: len(each.windows)] for each in questions])
+    expect([each.values for each in found], [world.truth.values[: len(each.windows)] for each in questions])
 
 
 def a_form_that_it_has_not_is_refused(world: MetricsWorld) -> None:
     """Refused, because no later answer will be another one."""
-    _expect(_outcome(world.source(), world.foreign())[0], Outcome.REFUSED)
+    expect(_outcome(world.source(), world.foreign())[0], Outcome.REFUSED)
 
 
 def the_interval_is_a_time(world: MetricsWorld) -> None:
     """Positive, and the same each time."""
     source = world.source()
-    _expect((source.every > 0.0, source.every), (True, source.every))
+    expect((source.every > 0.0, source.every), (True, source.every))
 
 
 def no_lie_becomes_a_value(world: MetricsWorld, lie: Lie) -> None:
@@ -185,9 +181,9 @@ def no_lie_becomes_a_value(world: MetricsWorld, lie: Lie) -> None:
     if outcome not in OBLIGATIONS[lie]:
         wanted = " or ".join(sorted(OBLIGATIONS[lie]))
         raise AssertionError(f"{lie}: expected {wanted}, found {outcome}: {said}")
-    _expect(bool(said), True)
-    _expect(bool(world.secret) and world.secret in said, False)
-    _expect(world.elsewhere(), 0)
+    expect(bool(said), True)
+    expect(bool(world.secret) and world.secret in said, False)
+    expect(world.elsewhere(), 0)
     if took > world.timeout + _GRACE:
         raise AssertionError(f"{lie}: expected an end within {world.timeout} s, and it took {took:.1f} s")
 
@@ -203,7 +199,7 @@ def _outcome(source: MetricSource, question: MetricQuestion) -> tuple[Outcome | 
     said = " ".join((*answer.notes, answer.partial))
     if answer.partial:
         return Outcome.PARTIAL, said
-    _expect(len(answer.values), len(question.windows))
+    expect(len(answer.values), len(question.windows))
     return (Outcome.UNKNOWN, said) if set(answer.values) == {None} else (None, f"{answer.values}")
 
 

@@ -7,19 +7,8 @@ from collections.abc import Callable
 from gitslo.errors import Conflict, Refused
 from gitslo.model import ByteCount, CommitId, ObjectId
 from gitslo.ports import CommitInfo
-from gitslo.testing.repository_world import (
-    CAP,
-    HEAD,
-    LAYOUT,
-    LEDGER,
-    LEDGERS,
-    MODES,
-    NOBODY,
-    RepositoryWorld,
-    entry_at,
-    expect,
-    expect_raised,
-)
+from gitslo.testing.expectations import expect, expect_raised
+from gitslo.testing.repository_world import CAP, HEAD, LAYOUT, LEDGER, LEDGERS, MODES, NOBODY, RepositoryWorld, entry_at
 
 __all__ = ["READS"]
 

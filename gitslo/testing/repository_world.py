@@ -1,14 +1,13 @@
-"""What the checks of the Repository contract run in, and how they say that something is wrong.
+"""What the checks of the Repository contract run in, and what several of them begin with.
 
 Used by `repository_reads` and `repository_writes`; a test suite provides a `RepositoryWorld`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
-from gitslo.errors import GitsloError
 from gitslo.model import ByteCount, CommitId
 from gitslo.ports import Repository, TreeEntry
 
@@ -22,8 +21,6 @@ __all__ = [
     "NOBODY",
     "RepositoryWorld",
     "entry_at",
-    "expect",
-    "expect_raised",
     "ledger_entry",
 ]
 
@@ -75,21 +72,6 @@ class RepositoryWorld(Protocol):
 
     def files(self, revision: str = "main") -> tuple[str, ...]:
         """Every file on the remote with its mode: `100644 path`."""
-
-
-def expect(actual: object, expected: object) -> None:
-    """Say so where two values differ."""
-    if actual != expected:
-        raise AssertionError(f"expected {expected!r}, got {actual!r}")
-
-
-def expect_raised(kind: type[GitsloError], work: Callable[[], object]) -> GitsloError:
-    """The error of this kind that `work` raises, or say that it does not."""
-    try:
-        result = work()
-    except kind as error:
-        return error
-    raise AssertionError(f"expected {kind.__name__}, got {result!r}")
 
 
 def entry_at(repository: Repository, commit: CommitId, path: str) -> TreeEntry:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gitslo.errors import Conflict, Refused
 from gitslo.model import ObjectId
 from gitslo.ports import RefUpdate, TreeEntry
+from gitslo.testing.expectations import expect, expect_raised
 from gitslo.testing.repository_world import (
     HEAD,
     LAYOUT,
@@ -16,8 +17,6 @@ from gitslo.testing.repository_world import (
     NOBODY,
     RepositoryWorld,
     entry_at,
-    expect,
-    expect_raised,
     ledger_entry,
 )
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from gitslo.errors import Retry
 from gitslo.model import Environment
 from gitslo.ports import Expected, Syncer, SyncReport, SyncState
+from gitslo.testing.expectations import expect, expect_raised
 
 __all__ = ["SYNCER_CONTRACT", "SyncerWorld"]
 
@@ -43,11 +44,6 @@ class SyncerWorld(Protocol):
         """From now on nothing answers."""
 
 
-def _expect(actual: object, expected: object) -> None:
-    if actual != expected:
-        raise AssertionError(f"expected {expected!r}, found {actual!r}")
-
-
 def _report(world: SyncerWorld, version: str) -> SyncReport:
     return world.syncer().report(world.environment, world.expected(version))
 
@@ -56,20 +52,20 @@ def what_runs_is_synced(world: SyncerWorld) -> None:
     """The expected tree, completely rolled out, is SYNCED, with a fingerprint."""
     world.deploy("v1")
     report = _report(world, "v1")
-    _expect((report.state, bool(report.fingerprint)), (SyncState.SYNCED, True))
+    expect((report.state, bool(report.fingerprint)), (SyncState.SYNCED, True))
 
 
 def another_tree_is_waited_for(world: SyncerWorld) -> None:
     """While something else runs the report is WAITING, says what it waits for, and has no fingerprint."""
     world.deploy("v1")
     report = _report(world, "v2")
-    _expect((report.state, bool(report.detail), report.fingerprint), (SyncState.WAITING, True, ""))
+    expect((report.state, bool(report.detail), report.fingerprint), (SyncState.WAITING, True, ""))
 
 
 def asking_changes_nothing(world: SyncerWorld) -> None:
     """Two looks at the same thing say the same, from any client."""
     world.deploy("v1")
-    _expect(_report(world, "v1"), _report(world, "v1"))
+    expect(_report(world, "v1"), _report(world, "v1"))
 
 
 def another_release_has_another_fingerprint(world: SyncerWorld) -> None:
@@ -78,7 +74,7 @@ def another_release_has_another_fingerprint(world: SyncerWorld) -> None:
     first = _report(world, "v1").fingerprint
     world.deploy("v2")
     second = _report(world, "v2")
-    _expect((second.state, second.fingerprint == first), (SyncState.SYNCED, False))
+    expect((second.state, second.fingerprint == first), (SyncState.SYNCED, False))
 
 
 def what_ran_before_has_its_fingerprint_again(world: SyncerWorld) -> None:
@@ -87,7 +83,7 @@ def what_ran_before_has_its_fingerprint_again(world: SyncerWorld) -> None:
     first = _report(world, "v1").fingerprint
     world.deploy("v2")
     world.deploy("v1")
-    _expect(_report(world, "v1").fingerprint, first)
+    expect(_report(world, "v1").fingerprint, first)
 
 
 def a_failed_rollout_is_said(world: SyncerWorld) -> None:
@@ -97,7 +93,7 @@ def a_failed_rollout_is_said(world: SyncerWorld) -> None:
     world.deploy("v1")
     world.deploy_broken("v2")
     report = _report(world, "v2")
-    _expect((report.state, bool(report.detail), report.fingerprint), (SyncState.FAILED, True, ""))
+    expect((report.state, bool(report.detail), report.fingerprint), (SyncState.FAILED, True, ""))
 
 
 def a_failure_is_of_its_tree_only(world: SyncerWorld) -> None:
@@ -105,25 +101,21 @@ def a_failure_is_of_its_tree_only(world: SyncerWorld) -> None:
     if not world.knows_failures:
         return
     world.deploy_broken("v2")
-    _expect(_report(world, "v3").state, SyncState.WAITING)
+    expect(_report(world, "v3").state, SyncState.WAITING)
 
 
 def details_are_one_line(world: SyncerWorld) -> None:
     """A detail is one printable line."""
     world.deploy("v1")
     details = [_report(world, "v1").detail, _report(world, "v2").detail]
-    _expect([detail for detail in details if not detail.isprintable()], [])
+    expect([detail for detail in details if not detail.isprintable()], [])
 
 
 def no_answer_is_a_retry(world: SyncerWorld) -> None:
     """A syncer that does not answer is neither waiting nor failed."""
     world.deploy("v1")
     world.go_away()
-    try:
-        found = _report(world, "v1")
-    except Retry:
-        return
-    raise AssertionError(f"expected Retry, found {found!r}")
+    expect_raised(Retry, lambda: _report(world, "v1"))
 
 
 SYNCER_CONTRACT: tuple[Callable[[SyncerWorld], None], ...] = (
