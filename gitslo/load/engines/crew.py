@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from gitslo.errors import Retry
-from gitslo.load.engines.process import Standby, WorkerProcess, end, start
+from gitslo.load.engines.process import Standby, WorkerProcess, end_process, start_process
 from gitslo.load.messages import Assignment, End, Line, Ready, Report, Start, decode, encode
 from gitslo.load.results.merger import Merger
 
@@ -67,7 +67,7 @@ class _Worker:
         """End it, whatever it does, and wait until it is gone."""
         assert self.process.stdin is not None  # noqa: S101 - it is a pipe
         assert self.process.stdout is not None  # noqa: S101 - it is a pipe
-        end(self.process)
+        end_process(self.process)
         self._reader.join()
         with contextlib.suppress(OSError):
             self.process.stdin.close()
@@ -112,7 +112,7 @@ class Crew:
         """
         try:
             for assignment in self._assignments:
-                process = self._standby.taken() or start()
+                process = self._standby.taken() or start_process()
                 self._workers.append(_Worker(assignment, process, self._heard))
         except OSError as error:
             raise Retry(f"a load worker could not be started: {error.strerror or error}") from error

@@ -4,7 +4,7 @@ Called by `crew`, which tells it what to do; `Standby` by the command line, whos
 so that both start at the same time. Imports nothing of gitslo, as it has to be there first.
 
 Invariants
-- A worker is in a process group of its own and inherits nothing that could be a credential.
+- A worker is in a process group of its own.
 - Whoever is on standby and was not taken is dead when the `with` is left; it ends by itself where we do, as it reads
   the end of its input.
 """
@@ -16,14 +16,14 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Self
+from typing import Final, Self
 
-__all__ = ["Standby", "WorkerProcess", "end", "start"]
+__all__ = ["Standby", "WorkerProcess", "end_process", "start_process"]
 
 WorkerProcess = subprocess.Popen[bytes]
 """A worker's process; its standard input and output are pipes, and its errors go to the output too."""
 
-_ENVIRONMENT = (
+_ENVIRONMENT: Final = (
     "HOME",
     "LANG",
     "LC_ALL",
@@ -34,9 +34,10 @@ _ENVIRONMENT = (
     "TMPDIR",
     "VIRTUAL_ENV",
 )
+"""What a worker inherits: nothing that could be a credential."""
 
 
-def start() -> WorkerProcess:
+def start_process() -> WorkerProcess:
     """Start one.
 
     Raises:
@@ -52,7 +53,7 @@ def start() -> WorkerProcess:
     )
 
 
-def end(process: WorkerProcess) -> None:
+def end_process(process: WorkerProcess) -> None:
     """End it, whatever it does, and wait until it is gone. Its pipes stay open."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -67,14 +68,14 @@ class Standby:
 
     def __enter__(self) -> Self:
         with contextlib.suppress(OSError):
-            self._process = start()
+            self._process = start_process()
         return self
 
     def __exit__(self, *exception: object) -> None:
         process = self.taken()
         if process is not None:
             with process:
-                end(process)
+                end_process(process)
 
     def taken(self) -> WorkerProcess | None:
         """The process, which is the caller's from now on; None where there is none left."""

@@ -73,7 +73,7 @@ def test_it_does_not_outlive_who_waits():
     text = (
         "import os, sys, time; sys.path.insert(0, sys.argv[1]);"
         "from gitslo.load.engines.process import Standby;"
-        "standby = Standby().__enter__(); print(standby._process.pid, flush=True); time.sleep(60)"
+        "process = Standby().__enter__().taken(); print(process.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", text, str(ROOT)], stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
